@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * guard: who may make a socket, and who may reach the real port of a managed one.
+ *
+ *   cgroup/sock_create   the socket gets its identity, or is refused (allow-list of protocols)
+ *   sk_lookup            real ports under guard: admitted clients only, others get RST or ICMP
+ *   cgroup_skb/egress    registers the real source of datagrams to the inside
+ *   cgroup_skb/ingress   nothing reaches a connection that has no admission
+ *
+ * Kernel 6.1.  Fails closed: without a record, an admission or room there is no
+ * socket and no connection.
+ */
+#include "lib/sock.bpf.h"
+
+#define PB_SOCK_STREAM 1
+#define PB_SOCK_DGRAM 2
+#define PB_PROTO_ICMP 1
+#define PB_PROTO_ICMPV6 58
+#define PB_LEVELS 16 /* depth to which a scope is looked for above the program's own cgroup */
+
+/* ---- sock_create --------------------------------------------------------- */
+
+/* The nearest managed scope at or above the program's cgroup; 0: none. */
+static __always_inline __u64 scope_of_task(void)
+{
+	__u64 own = bpf_get_current_cgroup_id(), ref = 0;
+
+	if (pb_app_at(own))
+		return own;
+	for (int level = 1; level < PB_LEVELS; level++) {
+		__u64 id = bpf_get_current_ancestor_cgroup_id(level);
+
+		if (!id)
+			break;
+		if (pb_app_at(id))
+			ref = id;
+	}
+	return ref;
+}
+
+/* Kinds of sockets whose every way out the hooks see. */
+static __always_inline int kind_allowed(const struct bpf_sock *ctx, const struct pb_app *app)
+{
+	__u32 p = ctx->protocol;
+
+	if (ctx->type == PB_SOCK_STREAM)
+		return p == PB_PROTO_TCP;
+	if (ctx->type != PB_SOCK_DGRAM)
+		return 0;
+	if (p == PB_PROTO_UDP)
+		return 1;
+	/* ping sockets: sendto() is not hooked, so only where everything may go out. */
+	return (p == PB_PROTO_ICMP || p == PB_PROTO_ICMPV6) && app->egress == PB_EGRESS_ALL;
+}
+
+static __always_inline int refuse_create(__u64 ref, __u32 proto, __u32 reason, int err)
+{
+	struct pb_note n = { .app = ref,
+			     .op = PB_OP_CREATE,
+			     .proto = proto,
+			     .task = 1,
+			     .reason = reason,
+			     .err = -err };
+
+	pb_tell(&n);
+	return -err;
+}
+
+static __always_inline int do_create(struct bpf_sock *ctx)
+{
+	__u64 ref = scope_of_task();
+	struct pb_app *app = pb_app_at(ref);
+	struct pb_sock *s;
+
+	if (!app)
+		return refuse_create(bpf_get_current_cgroup_id(), ctx->protocol, PB_R_NO_IDENTITY,
+				     PB_EACCES);
+	if (!kind_allowed(ctx, app))
+		return refuse_create(ref, ctx->protocol, PB_R_PROTO, PB_EPROTONOSUPPORT);
+	s = bpf_sk_storage_get(&pb_socks, ctx, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!s)
+		return refuse_create(ref, ctx->protocol, PB_R_MAP_FULL, PB_ENOBUFS);
+	s->version = PB_SK_VERSION;
+	s->proto = ctx->protocol;
+	s->app = ref;
+	s->netns = bpf_get_netns_cookie(ctx);
+	return 0;
+}
+
+SEC("cgroup/sock_create")
+int pb_create(struct bpf_sock *ctx)
+{
+	return verdict_to_cgroup(do_create(ctx));
+}
+
+/* ---- sk_lookup ----------------------------------------------------------- */
+
+/* All words are read on both paths, see handshake.bpf.c. */
+#define PB_LOOKUP_ADDR(c, v6, side) \
+	({ \
+		volatile const struct bpf_sk_lookup *_c = (c); \
+		__u32 _ip4 = _c->side##_ip4; \
+		struct pb_addr _a = { { _c->side##_ip6[0], _c->side##_ip6[1], _c->side##_ip6[2], \
+					_c->side##_ip6[3] } }; \
+		(v6) ? _a : pb_addr_v4(_ip4); \
+	})
+
+/* Datagrams: a managed sender that may, or the answer to one of ours. */
+static __always_inline __u32 admit_udp(const struct pb_flow_key *k, const struct pb_port *p,
+				       __u64 *peer)
+{
+	struct pb_udp_key sk = { .addr = k->raddr, .port = k->rport };
+	struct pb_udp_src *src = bpf_map_lookup_elem(&pb_udp_src, &sk);
+	struct pb_endpoint *ep;
+	struct pb_app *from, *to;
+	__u32 r = PB_R_NO_ADMIT;
+
+	if (p->flags & PB_PORT_DNS)
+		return src ? PB_R_NONE : PB_R_NO_ADMIT;
+	to = pb_app_at(p->app);
+	ep = pb_ep_at(p->ep);
+	if (src && to && ep && !(p->flags & PB_PORT_CLOSED)) {
+		*peer = src->app;
+		from = pb_app_at(src->app);
+		if (from)
+			r = pb_may(from, src->app, to, p->app, ep->port, PB_PROTO_UDP);
+	}
+	if (pb_reason_refuses(r) && bpf_map_lookup_elem(&pb_udp_reply, k))
+		return PB_R_NONE;
+	return pb_reason_refuses(r) ? r : PB_R_NONE;
+}
+
+static __always_inline int do_lookup(struct bpf_sk_lookup *ctx)
+{
+	int v6 = ctx->family == PB_AF_INET6;
+	struct pb_port_key pk = { .port = pb_htons(ctx->local_port),
+				  .proto = ctx->protocol,
+				  .v6 = v6 };
+	struct pb_port *p = bpf_map_lookup_elem(&pb_ports, &pk);
+	struct pb_config *cfg = pb_cfg();
+	struct pb_note n = { .op = PB_OP_ADMIT, .proto = ctx->protocol, .reason = PB_R_NONE };
+	struct pb_flow_key k = {};
+	struct pb_app *app;
+
+	if (!p || !cfg)
+		return 0;
+	k.laddr = PB_LOOKUP_ADDR(ctx, v6, local);
+	if ((p->flags & PB_PORT_LOOP) && !pb_addr_is_loopback(&k.laddr))
+		return 0;
+	k.raddr = PB_LOOKUP_ADDR(ctx, v6, remote);
+	k.lport = pk.port;
+	k.rport = ctx->remote_port;
+	/* pb_connect and pb_send ask whether the agent's socket exists (lib/dns.bpf.h). */
+	if ((p->flags & PB_PORT_DNS) && !k.rport)
+		return 0;
+	if (ctx->protocol == PB_PROTO_UDP)
+		n.reason = admit_udp(&k, p, &n.peer);
+	else if ((p->flags & PB_PORT_CLOSED) || !bpf_map_lookup_elem(&pb_admit, &k))
+		n.reason = PB_R_NO_ADMIT;
+	if (n.reason == PB_R_NONE)
+		return 0;
+	app = pb_app_at(p->app);
+	n.app = p->app;
+	n.virt = k.raddr;
+	n.vport = k.rport;
+	n.real = k.laddr;
+	n.rport = k.lport;
+	if (app && pb_mode_of(app, cfg->mode) != PB_MODE_ENFORCE)
+		n.reason = PB_R_AUDIT;
+	else
+		n.err = -PB_ECONNREFUSED;
+	pb_tell(&n);
+	return n.err;
+}
+
+SEC("sk_lookup")
+int pb_lookup(struct bpf_sk_lookup *ctx)
+{
+	return verdict_to_lookup(do_lookup(ctx));
+}
+
+/* ---- cgroup_skb ---------------------------------------------------------- */
+
+/* Addresses and ports of the datagram, ours on the left. */
+static __always_inline int skb_flow(struct __sk_buff *skb, struct pb_flow_key *k)
+{
+	__u32 off = 40;
+	__u8 ihl = 0;
+
+	__builtin_memset(k, 0, sizeof(*k));
+	if (skb->protocol == pb_htons(0x0800)) {
+		k->laddr.w[2] = k->raddr.w[2] = PB_V4MAP_W2;
+		if (bpf_skb_load_bytes(skb, 0, &ihl, 1) ||
+		    bpf_skb_load_bytes(skb, 12, &k->laddr.w[3], 4) ||
+		    bpf_skb_load_bytes(skb, 16, &k->raddr.w[3], 4))
+			return -1;
+		off = (ihl & 15) * 4;
+	} else if (bpf_skb_load_bytes(skb, 8, &k->laddr, 16) ||
+		   bpf_skb_load_bytes(skb, 24, &k->raddr, 16)) {
+		return -1;
+	}
+	return bpf_skb_load_bytes(skb, off, &k->lport, 2) ||
+	       bpf_skb_load_bytes(skb, off + 2, &k->rport, 2);
+}
+
+/* The sender's real source, and the way back to it. */
+static __always_inline int register_source(struct bpf_sock *sk, struct pb_sock *s,
+					   const struct pb_flow_key *flow, __u64 cookie)
+{
+	struct pb_udp_key real = { .addr = flow->laddr, .port = flow->lport }, virt = {};
+	struct pb_app *app = pb_app_at(s->app);
+	struct pb_udp_src src = { .cookie = cookie, .app = s->app };
+	struct pb_udp_virt back = { .cookie = cookie, .app = s->app };
+
+	(void)sk;
+	if (!app)
+		return -1;
+	src.addr = pb_shown(app, pb_addr_is_v4(&flow->laddr));
+	src.port = s->lport ? s->lport : flow->lport;
+	virt.addr = src.addr;
+	virt.port = src.port;
+	back.addr = flow->laddr;
+	back.port = flow->lport;
+	if (bpf_map_update_elem(&pb_udp_src, &real, &src, BPF_ANY) ||
+	    bpf_map_update_elem(&pb_udp_virt, &virt, &back, BPF_ANY))
+		return -1;
+	if (s->sport && (s->sport != flow->lport || !pb_addr_eq(&s->src, &flow->laddr))) {
+		real.addr = s->src;
+		real.port = s->sport;
+		bpf_map_delete_elem(&pb_udp_src, &real);
+	}
+	s->src = flow->laddr;
+	s->sport = flow->lport;
+	return 0;
+}
+
+static __always_inline int do_egress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct pb_flow_key k;
+	struct pb_sock *s;
+	__u64 now;
+
+	if (!sk)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk || sk->protocol != PB_PROTO_UDP)
+		return 0;
+	s = pb_sock_of(sk);
+	if (!s || !(s->flags & (PB_SK_OWNER | PB_SK_PORT)) || skb_flow(skb, &k))
+		return 0;
+	if ((s->flags & PB_SK_OWNER) &&
+	    (s->sport != k.lport || !pb_addr_eq(&s->src, &k.laddr)) &&
+	    register_source(sk, s, &k, bpf_get_socket_cookie(skb))) {
+		pb_count(PB_R_MAP_FULL);
+		return -PB_ENOBUFS;
+	}
+	/* A guarded port sends: the answer has to come in. */
+	if ((s->flags & PB_SK_PORT) && !bpf_map_lookup_elem(&pb_udp_reply, &k)) {
+		now = bpf_ktime_get_ns();
+		bpf_map_update_elem(&pb_udp_reply, &k, &now, BPF_ANY);
+	}
+	return 0;
+}
+
+SEC("cgroup_skb/egress")
+int pb_egress_skb(struct __sk_buff *ctx)
+{
+	return verdict_to_skb(do_egress(ctx));
+}
+
+SEC("cgroup_skb/ingress")
+int pb_ingress_skb(struct __sk_buff *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct pb_sock *s;
+
+	if (!sk)
+		return verdict_to_skb(0);
+	sk = bpf_sk_fullsock(sk);
+	s = pb_sock_of(sk);
+	return verdict_to_skb(s && (s->flags & PB_SK_REFUSED));
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

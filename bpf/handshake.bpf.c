@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * handshake: what the TCP state machine tells about managed sockets (sockops).
+ *
+ *   TCP_LISTEN_CB           publishes the listener
+ *   TCP_CONNECT_CB          client, ports known: writes the admission the guard asks for
+ *   PASSIVE_ESTABLISHED_CB  server: takes the admission; the child learns who called
+ *   STATE_CB                gives back: admission, live count, a listener that was shut down
+ *
+ * No callback stays on for established data.  Kernel 6.1.  A sockops program
+ * cannot refuse: a child without admission is marked and pb_ingress_skb drops
+ * what reaches it.
+ */
+#include "lib/claim.bpf.h"
+#include <vmlinux.h>
+
+/* BPF_TCP_* of <linux/bpf.h>, as skops->args[] carries them. */
+#define PB_STATE_CLOSE 7
+#define PB_STATE_LISTEN 10
+
+static __always_inline int is_v4(const struct bpf_sock_ops *o)
+{
+	volatile const struct bpf_sock_ops *c = o;
+
+	return c->family == PB_AF_INET ||
+	       (!c->remote_ip6[0] && !c->remote_ip6[1] && c->remote_ip6[2] == PB_V4MAP_W2);
+}
+
+/* All words are read on both paths: of a load behind a branch clang makes one through a computed
+ * pointer into the context, which the verifier refuses. */
+#define PB_OPS_ADDR(o, v4, side) \
+	({ \
+		volatile const struct bpf_sock_ops *_o = (o); \
+		__u32 _ip4 = _o->side##_ip4; \
+		struct pb_addr _a = { { _o->side##_ip6[0], _o->side##_ip6[1], _o->side##_ip6[2], \
+					_o->side##_ip6[3] } }; \
+		(v4) ? pb_addr_v4(_ip4) : _a; \
+	})
+
+/* remote_port carries the network-order port in its upper half on little-endian machines. */
+static __always_inline __be16 remote_port(const struct bpf_sock_ops *o)
+{
+	return pb_htons(bpf_ntohl(o->remote_port));
+}
+
+static __always_inline __be16 local_port(const struct bpf_sock_ops *o)
+{
+	return pb_htons(o->local_port);
+}
+
+/* The flow as the server's side of it is named. */
+static __always_inline void flow_key(const struct bpf_sock_ops *o, int client,
+				     struct pb_flow_key *k)
+{
+	int v4 = is_v4(o);
+
+	__builtin_memset(k, 0, sizeof(*k));
+	if (client) {
+		k->laddr = PB_OPS_ADDR(o, v4, remote);
+		k->lport = remote_port(o);
+		k->raddr = PB_OPS_ADDR(o, v4, local);
+		k->rport = local_port(o);
+	} else {
+		k->laddr = PB_OPS_ADDR(o, v4, local);
+		k->lport = local_port(o);
+		k->raddr = PB_OPS_ADDR(o, v4, remote);
+		k->rport = remote_port(o);
+	}
+}
+
+static __always_inline void tell(const struct pb_sock *s, __u64 cookie, __u8 op, __u32 reason,
+				 __u64 peer)
+{
+	struct pb_note n = { .app = s->app,
+			     .peer = peer,
+			     .cookie = cookie,
+			     .virt = s->local,
+			     .vport = s->lport,
+			     .rport = s->real,
+			     .op = op,
+			     .proto = PB_PROTO_TCP,
+			     .reason = reason };
+
+	pb_tell(&n);
+}
+
+/* ---- the listener -------------------------------------------------------- */
+
+/* A listener that was not bound, or bound to port 0: its port becomes its name. */
+static __always_inline int claim_late(struct bpf_sock_ops *o, struct pb_sock *s, __u64 cookie)
+{
+	__u32 want = s->cls;
+
+	if (!(s->flags & PB_SK_SOURCE)) {
+		if (o->family == PB_AF_INET)
+			want = PB_CLS_V4;
+		else
+			want = s->flags & PB_SK_V6ONLY ? PB_CLS_V6 : PB_CLS_V4 | PB_CLS_V6;
+		s->owner = cookie;
+		s->flags |= PB_SK_WILD | PB_SK_SOURCE;
+		s->cls = want;
+	}
+	s->real = local_port(o);
+	if (!(s->flags & PB_SK_PORT) && pb_guard_port(s, cookie))
+		return -PB_ENOBUFS;
+	s->lport = s->real;
+	return pb_claim_take(s, want, cookie, 0);
+}
+
+static __always_inline void on_listen(struct bpf_sock_ops *o, struct pb_sock *s)
+{
+	struct pb_config *cfg = pb_cfg();
+	struct pb_app *app = pb_app_at(s->app);
+	__u64 cookie = bpf_get_socket_cookie(o);
+	__u32 reason = PB_R_LISTEN;
+	int err = 0;
+
+	if (s->flags & PB_SK_PUBLISHED)
+		return;
+	if (!cfg || !(cfg->flags & PB_CFG_GUARD) || cfg->netns != s->netns) {
+		/* Nobody guards this namespace: the listener stays deaf. */
+		s->flags |= PB_SK_REFUSED;
+		tell(s, cookie, PB_OP_LISTEN, PB_R_NO_GUARD, 0);
+		return;
+	}
+	if (!(s->flags & PB_SK_BOUND))
+		err = claim_late(o, s, cookie);
+	if (err == -PB_EADDRINUSE || !app ||
+	    (!(app->flags & PB_APP_NAMED) && (s->cls & (PB_CLS_V4_VIP | PB_CLS_V6_VIP))))
+		reason = PB_R_LISTEN_PRIVATE;
+	else if (err || !pb_sock_publish(s, cookie))
+		reason = PB_R_MAP_FULL;
+	if (reason != PB_R_LISTEN && !(s->flags & PB_SK_PORT))
+		s->flags |= PB_SK_REFUSED;
+	bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	tell(s, cookie, PB_OP_LISTEN, reason, 0);
+}
+
+/* ---- the client ---------------------------------------------------------- */
+
+static __always_inline void on_connect(struct bpf_sock_ops *o, struct pb_sock *s)
+{
+	struct pb_admit a = { .app = s->app, .dst = s->peer, .dport = s->pport, .ep = s->ep };
+	struct bpf_sock *sk = o->sk;
+	struct tcp_sock *tp;
+	struct pb_flow_key k;
+	struct pb_app *app;
+
+	if (!(s->flags & PB_SK_INSIDE) || !sk)
+		return;
+	app = pb_app_at(s->app);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!app || !tp)
+		return;
+	flow_key(o, 1, &k);
+	a.isn = tp->write_seq;
+	a.cookie = bpf_get_socket_cookie(o);
+	a.time_ns = bpf_ktime_get_ns();
+	a.src = pb_addr_is_loopback(&s->peer) ? pb_addr_loopback(pb_addr_is_v4(&s->peer)) :
+						pb_shown(app, pb_addr_is_v4(&s->peer));
+	a.sport = s->lport ? s->lport : local_port(o);
+	if (bpf_map_update_elem(&pb_admit, &k, &a, BPF_ANY)) {
+		tell(s, a.cookie, PB_OP_ADMIT, PB_R_MAP_FULL, 0);
+		return;
+	}
+	s->flags |= PB_SK_ADMITTED;
+	bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* ---- the accepted connection --------------------------------------------- */
+
+/* The storage is a copy of the listener's: forget what only a listener has. */
+static __always_inline void child_reset(struct pb_sock *s)
+{
+	s->flags = (s->flags & (PB_SK_REUSEPORT | PB_SK_REUSEADDR | PB_SK_V6ONLY)) | PB_SK_CHILD;
+	s->owner = 0;
+	s->cls = 0;
+	s->lport = 0;
+	s->sport = 0;
+}
+
+static __always_inline void child_refuse(struct pb_sock *s, __u64 cookie, __u32 reason)
+{
+	struct pb_config *cfg = pb_cfg();
+	struct pb_app *app = pb_app_at(s->app);
+
+	if (app && cfg && pb_mode_of(app, cfg->mode) != PB_MODE_ENFORCE)
+		return;
+	s->flags |= PB_SK_REFUSED;
+	tell(s, cookie, PB_OP_ACCEPT, reason, 0);
+}
+
+static __always_inline void on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
+{
+	struct bpf_sock *sk = o->sk;
+	struct pb_endpoint *ep;
+	struct tcp_sock *tp;
+	struct pb_flow_key k;
+	struct pb_admit *a;
+	__u64 cookie = bpf_get_socket_cookie(o), peer;
+	int published = s->flags & PB_SK_PUBLISHED;
+
+	child_reset(s);
+	flow_key(o, 0, &k);
+	a = bpf_map_lookup_elem(&pb_admit, &k);
+	tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
+	if (!a || !tp) {
+		child_refuse(s, cookie, PB_R_NO_ADMIT);
+		return;
+	}
+	/* Nothing was read yet: copied_seq is the peer's initial number plus one. */
+	if (tp->copied_seq != a->isn + 1) {
+		child_refuse(s, cookie, PB_R_BAD_ADMIT);
+		return;
+	}
+	s->peer = a->src;
+	s->pport = a->sport;
+	s->local = a->dst;
+	s->lport = a->dport;
+	s->flags |= PB_SK_PEER | PB_SK_LOCAL;
+	peer = a->app;
+	bpf_map_delete_elem(&pb_admit, &k);
+	ep = pb_ep_at(s->ep);
+	if (published && ep && ep->gen == s->ep_gen) {
+		__sync_fetch_and_add(&ep->live, 1);
+		__sync_fetch_and_add(&ep->total, 1);
+		s->flags |= PB_SK_COUNTED;
+		bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags |
+						     BPF_SOCK_OPS_STATE_CB_FLAG);
+	}
+	(void)peer;
+}
+
+static __always_inline void on_state(struct bpf_sock_ops *o, struct pb_sock *s)
+{
+	struct pb_endpoint *ep;
+	struct pb_flow_key k;
+	struct pb_admit *a;
+
+	if (o->args[1] != PB_STATE_CLOSE)
+		return;
+	if (o->args[0] == PB_STATE_LISTEN && (s->flags & PB_SK_PUBLISHED)) {
+		if (pb_sock_withdraw(s))
+			tell(s, s->owner, PB_OP_RELEASE, PB_R_WITHDRAW, 0);
+		return;
+	}
+	if (s->flags & PB_SK_COUNTED) {
+		ep = pb_ep_at(s->ep);
+		s->flags &= ~PB_SK_COUNTED;
+		if (ep && ep->gen == s->ep_gen)
+			__sync_fetch_and_add(&ep->live, -1);
+	}
+	if (s->flags & PB_SK_ADMITTED) {
+		/* The admission must not outlive the client's hold on the 4-tuple. */
+		s->flags &= ~PB_SK_ADMITTED;
+		flow_key(o, 1, &k);
+		a = bpf_map_lookup_elem(&pb_admit, &k);
+		if (a && a->cookie == bpf_get_socket_cookie(o))
+			bpf_map_delete_elem(&pb_admit, &k);
+	}
+}
+
+SEC("sockops")
+int pb_sockops(struct bpf_sock_ops *ctx)
+{
+	struct pb_sock *s = pb_sock_of(ctx->sk);
+
+	if (!s)
+		return 1;
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_TCP_LISTEN_CB:
+		on_listen(ctx, s);
+		break;
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+		on_connect(ctx, s);
+		break;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		on_accept(ctx, s);
+		break;
+	case BPF_SOCK_OPS_STATE_CB:
+		on_state(ctx, s);
+		break;
+	}
+	return 1;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

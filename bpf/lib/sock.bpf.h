@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Addresses in and out of the contexts, and what a socket owns. */
+#ifndef PB_SOCK_BPF_H
+#define PB_SOCK_BPF_H
+
+#include "service.bpf.h"
+
+/* ---- sock_addr contexts -------------------------------------------------- */
+
+/* Volatile: clang would merge the words into loads the verifier refuses. */
+static __always_inline struct pb_addr pb_ctx_addr(struct bpf_sock_addr *ctx, int v6)
+{
+	volatile struct bpf_sock_addr *c = ctx;
+	struct pb_addr a;
+
+	if (!v6)
+		return pb_addr_v4(c->user_ip4);
+	a.w[0] = c->user_ip6[0];
+	a.w[1] = c->user_ip6[1];
+	a.w[2] = c->user_ip6[2];
+	a.w[3] = c->user_ip6[3];
+	return a;
+}
+
+static __always_inline __be16 pb_ctx_port(struct bpf_sock_addr *ctx)
+{
+	return *(volatile __u32 *)&ctx->user_port;
+}
+
+static __always_inline void pb_ctx_set(struct bpf_sock_addr *ctx, int v6, const struct pb_addr *a,
+				       __be16 port)
+{
+	volatile struct bpf_sock_addr *c = ctx;
+
+	if (v6) {
+		c->user_ip6[0] = a->w[0];
+		c->user_ip6[1] = a->w[1];
+		c->user_ip6[2] = a->w[2];
+		c->user_ip6[3] = a->w[3];
+	} else {
+		c->user_ip4 = a->w[3];
+	}
+	c->user_port = port;
+}
+
+static __always_inline struct pb_sock *pb_sock_of(struct bpf_sock *sk)
+{
+	return sk ? bpf_sk_storage_get(&pb_socks, sk, 0, 0) : 0;
+}
+
+/* What an application shows of itself to a peer that used @v4 or IPv6. */
+static __always_inline struct pb_addr pb_shown(const struct pb_app *app, int v4)
+{
+	if (v4)
+		return pb_addr_is_zero(&app->vip4) ? app->ll4 : app->vip4;
+	if (!pb_addr_is_zero(&app->vip6))
+		return app->vip6;
+	return pb_addr_is_zero(&app->vip4) ? app->ll6 : app->vip4;
+}
+
+/* Does the address belong to the virtual world: the pool, or an application outside it?  Global,
+ * like the other pieces with many branches: the verifier walks it once, not once a caller. */
+__noinline int pb_in_pool(const struct pb_addr *a)
+{
+	struct pb_config *cfg = pb_cfg();
+
+	if (!a)
+		return 0;
+	if (cfg && cfg->pool4_bits && pb_addr_in(a, &cfg->pool4, cfg->pool4_bits))
+		return 1;
+	if (cfg && cfg->pool6_bits && pb_addr_in(a, &cfg->pool6, cfg->pool6_bits))
+		return 1;
+	return bpf_map_lookup_elem(&pb_addrs, a) != 0;
+}
+
+#endif /* PB_SOCK_BPF_H */

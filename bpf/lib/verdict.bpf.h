@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The only place where a decision becomes a kernel return code. */
+#ifndef PB_VERDICT_BPF_H
+#define PB_VERDICT_BPF_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <patchbay/errnos.h>
+
+/* cgroup sock and sock_addr hooks: 0 lets the call go on, -errno is what the program gets. */
+static __always_inline int verdict_to_cgroup(int err)
+{
+	if (!err)
+		return 1;
+	bpf_set_retval(err);
+	return 0;
+}
+
+/* cgroup_skb: 0 passes. */
+static __always_inline int verdict_to_skb(int err)
+{
+	return err ? 0 : 1;
+}
+
+/* sk_lookup: 0 goes on with the kernel's look-up, anything else refuses (RST or ICMP). */
+static __always_inline int verdict_to_lookup(int err)
+{
+	return err ? SK_DROP : SK_PASS;
+}
+
+#endif /* PB_VERDICT_BPF_H */
