@@ -249,8 +249,7 @@ static __always_inline int do_egress(struct __sk_buff *skb)
 	s = pb_sock_of(sk);
 	if (!s || !(s->flags & (PB_SK_OWNER | PB_SK_PORT)) || skb_flow(skb, &k))
 		return 0;
-	if ((s->flags & PB_SK_OWNER) &&
-	    (s->sport != k.lport || !pb_addr_eq(&s->src, &k.laddr)) &&
+	if ((s->flags & PB_SK_OWNER) && (s->sport != k.lport || !pb_addr_eq(&s->src, &k.laddr)) &&
 	    register_source(sk, s, &k, bpf_get_socket_cookie(skb))) {
 		pb_count(PB_R_MAP_FULL);
 		return -PB_ENOBUFS;

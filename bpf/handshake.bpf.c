@@ -156,8 +156,8 @@ static __always_inline void on_connect(struct bpf_sock_ops *o, struct pb_sock *s
 	a.isn = tp->write_seq;
 	a.cookie = bpf_get_socket_cookie(o);
 	a.time_ns = bpf_ktime_get_ns();
-	a.src = pb_addr_is_loopback(&s->peer) ? pb_addr_loopback(pb_addr_is_v4(&s->peer)) :
-						pb_shown(app, pb_addr_is_v4(&s->peer));
+	a.src = pb_addr_is_loopback(&s->peer) ? pb_addr_loopback(pb_addr_is_v4(&s->peer))
+					      : pb_shown(app, pb_addr_is_v4(&s->peer));
 	a.sport = s->lport ? s->lport : local_port(o);
 	if (bpf_map_update_elem(&pb_admit, &k, &a, BPF_ANY)) {
 		tell(s, a.cookie, PB_OP_ADMIT, PB_R_MAP_FULL, 0);
@@ -225,8 +225,7 @@ static __always_inline void on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
 		__sync_fetch_and_add(&ep->live, 1);
 		__sync_fetch_and_add(&ep->total, 1);
 		s->flags |= PB_SK_COUNTED;
-		bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags |
-						     BPF_SOCK_OPS_STATE_CB_FLAG);
+		bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	}
 	(void)peer;
 }
@@ -268,18 +267,10 @@ int pb_sockops(struct bpf_sock_ops *ctx)
 	if (!s)
 		return 1;
 	switch (ctx->op) {
-	case BPF_SOCK_OPS_TCP_LISTEN_CB:
-		on_listen(ctx, s);
-		break;
-	case BPF_SOCK_OPS_TCP_CONNECT_CB:
-		on_connect(ctx, s);
-		break;
-	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		on_accept(ctx, s);
-		break;
-	case BPF_SOCK_OPS_STATE_CB:
-		on_state(ctx, s);
-		break;
+	case BPF_SOCK_OPS_TCP_LISTEN_CB: on_listen(ctx, s); break;
+	case BPF_SOCK_OPS_TCP_CONNECT_CB: on_connect(ctx, s); break;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB: on_accept(ctx, s); break;
+	case BPF_SOCK_OPS_STATE_CB: on_state(ctx, s); break;
 	}
 	return 1;
 }

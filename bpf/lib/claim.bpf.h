@@ -3,6 +3,7 @@
 #ifndef PB_CLAIM_BPF_H
 #define PB_CLAIM_BPF_H
 
+#include "publish.bpf.h"
 #include "sock.bpf.h"
 
 #define PB_SPIN 4096 /* reads of a rival's claim while its bind is under way, some 10 us */

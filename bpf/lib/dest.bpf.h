@@ -15,8 +15,8 @@ struct pb_dest {
 	struct pb_addr addr; /* as the program named it, IPv4 mapped */
 	__be16 port;
 	__u8 proto;
-	__u8 datagram; /* sendmsg: the choice sticks to the socket */
-	__u32 sticky;
+	__u8 pad[5];
+	__u32 sticky; /* sendmsg: the choice sticks to the socket; 0 by load */
 	/* answer */
 	__u32 reason;
 	__s32 err;
@@ -25,8 +25,7 @@ struct pb_dest {
 	__u64 peer; /* scope at the other end, 0 unknown */
 	struct pb_addr real;
 	__be16 rport; /* 0: go on unchanged */
-	__u8 dns;
-	__u8 pad;
+	__u16 dns;    /* the answer is the agent's resolver */
 };
 
 static __always_inline int pb_dest_refuse(struct pb_dest *d, __u32 reason, int err)
@@ -40,14 +39,11 @@ static __always_inline int pb_reason_errno(__u32 reason)
 {
 	switch (reason) {
 	case PB_R_NO_SERVICE:
-	case PB_R_NO_ENDPOINT:
-		return PB_ECONNREFUSED;
+	case PB_R_NO_ENDPOINT: return PB_ECONNREFUSED;
 	case PB_R_NO_ADDRESS:
 	case PB_R_WRONG_NETNS:
-	case PB_R_WRONG_FAMILY:
-		return PB_EHOSTUNREACH;
-	default:
-		return PB_EACCES;
+	case PB_R_WRONG_FAMILY: return PB_EHOSTUNREACH;
+	default: return PB_EACCES;
 	}
 }
 
@@ -55,24 +51,20 @@ static __always_inline int pb_reason_errno(__u32 reason)
 static __always_inline int pb_dest_service(struct pb_dest *d)
 {
 	int loop = pb_addr_is_loopback(&d->addr), v4 = pb_addr_is_v4(&d->addr);
-	struct pb_svc_key k = { .addr = d->addr, .port = d->port, .proto = d->proto };
 	struct pb_pick p = { .app = d->app,
 			     .ref = d->s->app,
 			     .netns = d->s->netns,
-			     .port = d->port,
-			     .proto = d->proto,
+			     .key = { .addr = d->addr, .port = d->port, .proto = d->proto },
 			     .want_v6 = !v4 };
 	struct pb_endpoint *ep;
 
 	if (loop) {
-		k.addr = pb_addr_loopback(v4);
-		k.ns = d->app->ns;
+		p.key.addr = pb_addr_loopback(v4);
+		p.key.ns = d->app->ns;
 	}
-	p.svc = bpf_map_lookup_elem(&pb_services, &k);
+	p.svc = bpf_map_lookup_elem(&pb_services, &p.key);
 	if (!p.svc || !pb_svc_count(p.svc))
 		return 0;
-	p.addr = k.addr;
-	p.ns = k.ns;
 	if (!pb_pick(&p, d->sticky)) {
 		d->peer = p.peer;
 		pb_dest_refuse(d, p.reason, pb_reason_errno(p.reason));
@@ -91,7 +83,7 @@ static __always_inline int pb_dest_service(struct pb_dest *d)
 }
 
 /* Datagrams to a client that wrote first: its virtual source leads back to it. */
-static __always_inline int pb_dest_udp_peer(struct pb_dest *d)
+static __noinline int pb_dest_udp_peer(struct pb_dest *d)
 {
 	struct pb_udp_key k = { .addr = d->addr, .port = d->port };
 	struct pb_udp_virt *v;
@@ -141,7 +133,7 @@ static __always_inline int pb_egress_listed(const struct pb_dest *d)
 }
 
 /* Outside and unmanaged loopback: policy by the client's own settings and mode. */
-static __always_inline int pb_dest_outside(struct pb_dest *d)
+static __noinline int pb_dest_outside(struct pb_dest *d)
 {
 	struct pb_config *cfg = pb_cfg();
 	__u32 mode = cfg ? pb_mode_of(d->app, cfg->mode) : PB_MODE_ENFORCE;
@@ -168,7 +160,7 @@ static __always_inline int pb_dest_outside(struct pb_dest *d)
 }
 
 /* A loopback port that is the real port of a managed listener, in this namespace? */
-static __always_inline int pb_dest_is_real_port(const struct pb_dest *d)
+static __noinline int pb_dest_is_real_port(const struct pb_dest *d)
 {
 	struct pb_port_key k = { .port = d->port,
 				 .proto = d->proto,
@@ -177,6 +169,9 @@ static __always_inline int pb_dest_is_real_port(const struct pb_dest *d)
 
 	return cfg && d->s->netns == cfg->netns && bpf_map_lookup_elem(&pb_ports, &k);
 }
+
+/* The branches are functions of their own for the sake of the stack: 512 bytes hold the deepest
+ * chain, which goes through the policy. */
 
 /* Fills the answer.  Always 0: the error is in d->err. */
 static __noinline int pb_dest_decide(struct pb_dest *d)

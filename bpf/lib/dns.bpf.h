@@ -50,14 +50,12 @@ static __always_inline int pb_agent_listens(struct bpf_sock_addr *ctx, const str
 {
 	struct bpf_sock_tuple t = {};
 	struct bpf_sock *sk;
-	__u32 len = sizeof(t.ipv4);
 
 	if (pb_addr_is_v4(a)) {
 		t.ipv4.daddr = a->w[3];
 		t.ipv4.dport = port;
 		sk = bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
 	} else {
-		(void)len;
 		__builtin_memcpy(t.ipv6.daddr, a, sizeof(*a));
 		t.ipv6.dport = port;
 		sk = bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
@@ -77,9 +75,9 @@ static __always_inline int pb_agent_beats(void)
 }
 
 /* The agent's port for the resolver @addr:@port and where it is; 0: leave the query alone. */
-static __always_inline __be16 pb_dns_redirect(struct bpf_sock_addr *ctx, const struct pb_sock *s,
-					      const struct pb_addr *addr, __be16 port,
-					      struct pb_addr *ret)
+static __noinline __u32 pb_dns_redirect(struct bpf_sock_addr *ctx, const struct pb_sock *s,
+					const struct pb_addr *addr, __be16 port,
+					struct pb_addr *ret)
 {
 	struct pb_config *cfg = pb_cfg();
 	struct pb_resolver *r;
@@ -97,6 +95,7 @@ static __always_inline __be16 pb_dns_redirect(struct bpf_sock_addr *ctx, const s
 	r = bpf_map_lookup_elem(&pb_resolvers, &index);
 	*ret = pb_addr_loopback(pb_addr_is_v4(addr));
 	if (!r || !r->agent_port || !pb_agent_listens(ctx, ret, r->agent_port)) {
+		__builtin_memset(ret, 0, sizeof(*ret));
 		pb_count(PB_R_DNS_BYPASS);
 		return 0;
 	}
@@ -106,9 +105,7 @@ static __always_inline __be16 pb_dns_redirect(struct bpf_sock_addr *ctx, const s
 /* The original resolver behind the agent's port: 1 and *addr, *port changed, or 0. */
 static __always_inline int pb_dns_restore(struct pb_addr *addr, __be16 *port)
 {
-	struct pb_port_key k = { .port = *port,
-				 .proto = PB_PROTO_UDP,
-				 .v6 = !pb_addr_is_v4(addr) };
+	struct pb_port_key k = { .port = *port, .proto = PB_PROTO_UDP, .v6 = !pb_addr_is_v4(addr) };
 	struct pb_port *p;
 	struct pb_resolver *r;
 	__u32 index;

@@ -37,7 +37,8 @@ PB_MAP(pb_addrs, BPF_MAP_TYPE_HASH, struct pb_addr, struct pb_vip, BPF_F_NO_PREA
 PB_MAP(pb_egress, BPF_MAP_TYPE_LPM_TRIE, struct pb_egress_key, struct pb_egress_val,
        BPF_F_NO_PREALLOC);
 PB_MAP(pb_services, BPF_MAP_TYPE_HASH, struct pb_svc_key, struct pb_service, BPF_F_NO_PREALLOC);
-PB_MAP(pb_endpoints, BPF_MAP_TYPE_ARRAY, __u32, struct pb_endpoint, 0);
+/* Mapped by the agent: it writes single fields beside the programs that write others. */
+PB_MAP(pb_endpoints, BPF_MAP_TYPE_ARRAY, __u32, struct pb_endpoint, BPF_F_MMAPABLE);
 PB_MAP(pb_claims, BPF_MAP_TYPE_HASH, struct pb_claim_key, struct pb_claim, BPF_F_NO_PREALLOC);
 PB_MAP(pb_ports, BPF_MAP_TYPE_HASH, struct pb_port_key, struct pb_port, BPF_F_NO_PREALLOC);
 PB_MAP(pb_admit, BPF_MAP_TYPE_HASH, struct pb_flow_key, struct pb_admit, BPF_F_NO_PREALLOC);
@@ -47,7 +48,7 @@ PB_MAP(pb_udp_reply, BPF_MAP_TYPE_LRU_HASH, struct pb_flow_key, __u64, 0);
 PB_MAP(pb_config, BPF_MAP_TYPE_ARRAY, __u32, struct pb_config, 0);
 PB_MAP(pb_beat, BPF_MAP_TYPE_ARRAY, __u32, struct pb_beat, 0);
 PB_MAP(pb_resolv, BPF_MAP_TYPE_HASH, struct pb_resolv_key, struct pb_resolv_ref, 0);
-PB_MAP(pb_resolvers, BPF_MAP_TYPE_ARRAY, __u32, struct pb_resolver, 0);
+PB_MAP(pb_resolvers, BPF_MAP_TYPE_ARRAY, __u32, struct pb_resolver, BPF_F_MMAPABLE);
 PB_MAP(pb_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64, 0);
 
 struct {

@@ -60,17 +60,19 @@ static __always_inline struct pb_addr pb_shown(const struct pb_app *app, int v4)
 
 /* Does the address belong to the virtual world: the pool, or an application outside it?  Global,
  * like the other pieces with many branches: the verifier walks it once, not once a caller. */
-__noinline int pb_in_pool(const struct pb_addr *a)
+__noinline int pb_in_pool(const struct pb_addr *addr)
 {
 	struct pb_config *cfg = pb_cfg();
+	struct pb_addr a;
 
-	if (!a)
+	if (!addr)
 		return 0;
-	if (cfg && cfg->pool4_bits && pb_addr_in(a, &cfg->pool4, cfg->pool4_bits))
+	a = *addr; /* 6.1 takes keys from the stack or a map, not from an argument */
+	if (cfg && cfg->pool4_bits && pb_addr_in(&a, &cfg->pool4, cfg->pool4_bits))
 		return 1;
-	if (cfg && cfg->pool6_bits && pb_addr_in(a, &cfg->pool6, cfg->pool6_bits))
+	if (cfg && cfg->pool6_bits && pb_addr_in(&a, &cfg->pool6, cfg->pool6_bits))
 		return 1;
-	return bpf_map_lookup_elem(&pb_addrs, a) != 0;
+	return bpf_map_lookup_elem(&pb_addrs, &a) != 0;
 }
 
 #endif /* PB_SOCK_BPF_H */

@@ -7,22 +7,23 @@
 
 /* X(SYMBOL, "name"): the operation that was decided on.  Append only. */
 #define PB_OPS(X) \
-	X(NONE, "none") X(CREATE, "socket") X(BIND, "bind") X(LISTEN, "listen") \
-	X(CONNECT, "connect") X(SENDMSG, "sendmsg") X(ACCEPT, "accept") \
-	X(RECVMSG, "recvmsg") X(RELEASE, "release") X(ADMIT, "admit")
+	X(NONE, "none") \
+	X(CREATE, "socket") X(BIND, "bind") X(LISTEN, "listen") X(CONNECT, "connect") \
+		X(SENDMSG, "sendmsg") X(ACCEPT, "accept") X(RECVMSG, "recvmsg") \
+			X(RELEASE, "release") X(ADMIT, "admit")
 
 enum pb_op {
 #define PB_X(sym, name) PB_OP_##sym,
 	PB_OPS(PB_X)
 #undef PB_X
-	_PB_OP_MAX,
+		_PB_OP_MAX,
 };
 
 struct pb_event {
-	__u64 time_ns; /* CLOCK_MONOTONIC */
-	__u64 app;     /* key into pb_apps of the program that acted; 0 unidentified */
-	__u64 peer;    /* key into pb_apps of the other side; 0 unknown */
-	__u64 cookie;  /* socket cookie, 0 unknown */
+	__u64 time_ns;	     /* CLOCK_MONOTONIC */
+	__u64 app;	     /* key into pb_apps of the program that acted; 0 unidentified */
+	__u64 peer;	     /* key into pb_apps of the other side; 0 unknown */
+	__u64 cookie;	     /* socket cookie, 0 unknown */
 	struct pb_addr virt; /* address as the program named it */
 	struct pb_addr real; /* address after rewriting; zero if none */
 	__be16 vport;

@@ -11,11 +11,11 @@
 
 /* ---- applications -------------------------------------------------------- */
 
-#define PB_GROUP_WORDS 16		     /* 1,024 distinct grp values a node */
+#define PB_GROUP_WORDS 16 /* 1,024 distinct grp values a node */
 #define PB_GROUPS_MAX (PB_GROUP_WORDS * 64)
-#define PB_RULE_WORDS 4			     /* 256 policy rules */
+#define PB_RULE_WORDS 4 /* 256 policy rules */
 #define PB_RULES_MAX (PB_RULE_WORDS * 64)
-#define PB_BANKS 2			     /* rule sets: one live, one being written */
+#define PB_BANKS 2 /* rule sets: one live, one being written */
 
 enum pb_mode { PB_MODE_ENFORCE, PB_MODE_AUDIT, PB_MODE_OFF, _PB_MODE_MAX };
 enum pb_egress_mode { PB_EGRESS_ALL, PB_EGRESS_NONE, PB_EGRESS_LIST, _PB_EGRESS_MAX };
@@ -40,9 +40,9 @@ struct pb_app {
 	struct pb_addr vip6;
 	struct pb_addr ll4; /* shown to peers where the vip of that family is missing */
 	struct pb_addr ll6;
-	__u32 flags;  /* PB_APP_* */
-	__u8 mode;    /* enum pb_mode; the laxer of this and the global one holds */
-	__u8 egress;  /* enum pb_egress_mode */
+	__u32 flags; /* PB_APP_* */
+	__u8 mode;   /* enum pb_mode; the laxer of this and the global one holds */
+	__u8 egress; /* enum pb_egress_mode */
 	__u16 pad;
 };
 
@@ -133,21 +133,21 @@ enum pb_ep_state { PB_EP_FREE, PB_EP_UP, PB_EP_DRAIN, _PB_EP_MAX };
  * the kernel programs; the agent writes state and weight only.
  */
 struct pb_endpoint {
-	__u64 app;	/* key into pb_apps: the scope that listens */
-	__u64 ns;	/* that scope's ns */
-	__u64 netns;	/* netns cookie of the listener */
-	__u64 cookie;	/* of the first socket of the group */
-	__u64 total;	/* connections accepted since publication (TCP) */
-	__s32 live;	/* connections open now (TCP) */
-	__u32 sockets;	/* SO_REUSEPORT group size */
-	__u32 gen;	/* raised each time the index is reused */
-	__u32 weight;	/* 1..100; not yet used for local endpoints */
-	__be16 port;	/* virtual */
-	__be16 real;	/* the kernel's */
-	__u8 state;	/* enum pb_ep_state */
+	__u64 app;     /* key into pb_apps: the scope that listens */
+	__u64 ns;      /* that scope's ns */
+	__u64 netns;   /* netns cookie of the listener */
+	__u64 cookie;  /* of the first socket of the group */
+	__u64 total;   /* connections accepted since publication (TCP) */
+	__s32 live;    /* connections open now (TCP) */
+	__u32 sockets; /* SO_REUSEPORT group size */
+	__u32 gen;     /* raised each time the index is reused */
+	__u32 weight;  /* 1..100; not yet used for local endpoints */
+	__be16 port;   /* virtual */
+	__be16 real;   /* the kernel's */
+	__u8 state;    /* enum pb_ep_state */
 	__u8 proto;
-	__u8 cls;	/* PB_CLS_*: what it serves; V4/V6 also say which locators exist */
-	__u8 slots;	/* PB_CLS_* bits for which slot[] is valid */
+	__u8 cls;	     /* PB_CLS_*: what it serves; V4/V6 also say which locators exist */
+	__u8 slots;	     /* PB_CLS_* bits for which slot[] is valid */
 	__u8 slot[PB_CLS_N]; /* position in the service of that class, for withdrawal */
 	__u32 pad;
 	struct pb_addr loc4; /* real address for clients; zero: not reachable so */
@@ -173,14 +173,14 @@ struct pb_claim {
 	__u32 refs;  /* sockets of the SO_REUSEPORT group */
 	__be16 real; /* 0 until the kernel's bind is done */
 	__u16 flags; /* PB_CLAIM_* of the first socket */
-	__u32 ep; /* endpoint of the group, 0 until published */
+	__u32 ep;    /* endpoint of the group, 0 until published */
 };
 
 /* ---- admission ----------------------------------------------------------- */
 
-#define PB_PORT_LOOP (1u << 0)	  /* bound to loopback only */
-#define PB_PORT_CLOSED (1u << 1)  /* published nowhere: nobody is admitted */
-#define PB_PORT_DNS (1u << 2)	  /* the agent's resolver: any managed program is admitted */
+#define PB_PORT_LOOP (1u << 0)	 /* bound to loopback only */
+#define PB_PORT_CLOSED (1u << 1) /* published nowhere: nobody is admitted */
+#define PB_PORT_DNS (1u << 2)	 /* the agent's resolver: any managed program is admitted */
 
 /* pb_ports[key]: real ports under guard in the guarded network namespace.
  * Writers: kernel programs; the agent for PB_PORT_DNS. */
@@ -211,9 +211,9 @@ struct pb_flow_key {
 };
 
 struct pb_admit {
-	__u64 cookie; /* client's socket */
-	__u64 app;    /* client's scope */
-	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u64 cookie;	    /* client's socket */
+	__u64 app;	    /* client's scope */
+	__u64 time_ns;	    /* CLOCK_MONOTONIC */
 	struct pb_addr src; /* what the server shall see */
 	struct pb_addr dst; /* what the client dialled */
 	__be16 sport;
@@ -278,18 +278,18 @@ struct pb_udp_virt {
  */
 struct pb_sock {
 	__u16 version;
-	__u8 cls;	/* claims held */
+	__u8 cls; /* claims held */
 	__u8 proto;
-	__u32 flags;	/* PB_SK_* */
-	__u64 app;	/* key into pb_apps */
-	__u64 owner;	/* cookie of the socket that owns the claims: a child's differs */
+	__u32 flags; /* PB_SK_* */
+	__u64 app;   /* key into pb_apps */
+	__u64 owner; /* cookie of the socket that owns the claims: a child's differs */
 	__u64 netns;
 	struct pb_addr local;
 	struct pb_addr peer;
 	struct pb_addr src; /* UDP: real source registered in pb_udp_src */
 	__be16 lport;
 	__be16 pport;
-	__be16 real; /* own real port */
+	__be16 real;  /* own real port */
 	__be16 sport; /* UDP: real source port registered */
 	__u32 ep;     /* listener and child: own endpoint; client: the chosen one */
 	__u32 ep_gen;

@@ -54,6 +54,7 @@
 	X(pb_ingress_skb, C) \
 	X(pb_lookup, N)
 
-#define PB_PIN_DIR "patchbay" /* below the bpffs mount; maps in v<PB_ABI_VERSION>/ , links in links/ */
+#define PB_PIN_DIR \
+	"patchbay" /* below the bpffs mount; maps in v<PB_ABI_VERSION>/ , links in links/ */
 
 #endif /* PATCHBAY_NAMES_H */

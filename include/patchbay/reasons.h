@@ -16,18 +16,22 @@
 	X(ALLOW_SELF, "self", A, "a program reached a listener of its own instance") \
 	X(ALLOW_MODE_OFF, "mode-off", A, "policy is off for the client or the server") \
 	X(AUDIT, "audit", A, "would have been refused; audit mode let it through") \
-	X(ALLOW_OUTSIDE, "outside", A, "egress to a destination outside, allowed by the egress setting") \
+	X(ALLOW_OUTSIDE, "outside", A, \
+	  "egress to a destination outside, allowed by the egress setting") \
 	X(ALLOW_LOCAL, "local", A, "unmanaged loopback service, allowed by local=allow") \
 	X(ALLOW_REPLY, "reply", A, "datagram to a peer that sent one first") \
 	X(DENY_RULE, "rule-deny", R, "an explicit deny rule matched") \
 	X(DENY_GROUP, "no-group", R, "client and server share no grp tag and no rule allows it") \
-	X(DENY_UNTAGGED, "no-tags", R, "client or server has no tags: it reaches nothing and nothing reaches it") \
+	X(DENY_UNTAGGED, "no-tags", R, \
+	  "client or server has no tags: it reaches nothing and nothing reaches it") \
 	X(DENY_EGRESS, "egress", R, "the egress setting does not include the destination") \
 	X(DENY_LOCAL, "local-denied", R, "unmanaged loopback service, refused by local=deny") \
-	X(NO_SERVICE, "no-service", R, "the virtual address is known, nothing listens on that port") \
+	X(NO_SERVICE, "no-service", R, \
+	  "the virtual address is known, nothing listens on that port") \
 	X(NO_ENDPOINT, "no-endpoint", R, "the service is known, but no endpoint is usable") \
 	X(NO_ADDRESS, "no-address", R, "the address lies in the pool, but no application has it") \
-	X(WRONG_FAMILY, "family", R, "no endpoint speaks the address family of the client's socket") \
+	X(WRONG_FAMILY, "family", R, \
+	  "no endpoint speaks the address family of the client's socket") \
 	X(WRONG_NETNS, "netns", R, "the endpoint, or the guard, is in another network namespace") \
 	X(REAL_PORT, "real-port", R, "the real port of a managed server was addressed directly") \
 	X(NOT_OWN, "not-own", R, "bind to an address of another application or of the host") \
@@ -36,33 +40,36 @@
 	X(NO_GUARD, "no-guard", R, "admission is not attached where the program wants to listen") \
 	X(PROTO, "proto", R, "socket type or protocol outside the allow-list") \
 	X(MAP_FULL, "map-full", R, "a kernel map is full or out of memory") \
-	X(NO_ADMIT, "no-admit", R, "an unidentified client addressed the real port of a managed server") \
+	X(NO_ADMIT, "no-admit", R, \
+	  "an unidentified client addressed the real port of a managed server") \
 	X(BAD_ADMIT, "bad-admit", R, "a connection that does not match the admission it used") \
 	X(UNMANAGED, "unmanaged", N, "socket made before the scope was managed: left alone") \
 	X(BIND, "bind", A, "bind rewritten to the identity's port") \
 	X(BIND_SOURCE, "bind-source", A, "source bind: the port names no service") \
 	X(LISTEN, "listen", A, "endpoint published") \
 	X(WITHDRAW, "withdraw", A, "endpoint withdrawn") \
-	X(LISTEN_PRIVATE, "listen-private", R, "listener is not published and its real port is closed") \
+	X(LISTEN_PRIVATE, "listen-private", R, \
+	  "listener is not published and its real port is closed") \
 	X(DNS, "dns", A, "query sent through the agent's resolver") \
 	X(DNS_BYPASS, "dns-bypass", N, "agent's resolver not usable: query left unchanged") \
 	X(EVENT_LOST, "event-lost", N, "event ring full: event counted here, not shown") \
 	X(NO_OPTION, "no-option", R, "socket option refused") \
 	X(QUARANTINED, "quarantined", R, "the application's id clashes with an older one") \
-	X(NO_IDENTITY, "no-identity", R, "the program runs in a managed scope that has no application record")
+	X(NO_IDENTITY, "no-identity", R, \
+	  "the program runs in a managed scope that has no application record")
 
 enum pb_reason {
 #define PB_X(sym, name, class, help) PB_R_##sym,
 	PB_REASONS(PB_X)
 #undef PB_X
-	_PB_R_MAX,
+		_PB_R_MAX,
 };
 
 /* Bit r: reason r refuses.  A mask, for a switch costs the verifier a path a case. */
-#define PB_CLASS_A 0ULL
-#define PB_CLASS_N 0ULL
-#define PB_CLASS_R 1ULL
-#define PB_REASON_BIT(sym, name, class, help) | PB_CLASS_##class << PB_R_##sym
+#define PB_REFUSES_A 0ULL
+#define PB_REFUSES_N 0ULL
+#define PB_REFUSES_R 1ULL
+#define PB_REASON_BIT(sym, name, class, help) | PB_REFUSES_##class << PB_R_##sym
 #define PB_REFUSING (0ULL PB_REASONS(PB_REASON_BIT))
 
 _Static_assert(_PB_R_MAX <= 64, "reasons fit one mask");

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* connect() and sendmsg(): the decision of dest.bpf.h, carried out and remembered. */
+#ifndef PB_SEND_BPF_H
+#define PB_SEND_BPF_H
+
+#include "claim.bpf.h"
+#include "dest.bpf.h"
+
+static __noinline int tell_dest(struct bpf_sock_addr *ctx, const struct pb_dest *d, __u8 op)
+{
+	struct pb_note n = { .app = d->s->app,
+			     .peer = d->peer,
+			     .cookie = bpf_get_socket_cookie(ctx),
+			     .virt = d->addr,
+			     .real = d->real,
+			     .vport = d->port,
+			     .rport = d->rport,
+			     .op = op,
+			     .proto = d->proto,
+			     .task = 1,
+			     .reason = d->reason,
+			     .err = d->err };
+
+	pb_tell(&n);
+	return 0;
+}
+
+/* Common part: decides, or sends a query to the agent.  -1: not ours, go on. */
+static __always_inline int resolve(struct bpf_sock_addr *ctx, struct pb_dest *d)
+{
+	struct pb_sock *s = pb_sock_of(ctx->sk);
+	__be16 port;
+
+	if (!s) {
+		pb_count(PB_R_UNMANAGED);
+		return -1;
+	}
+	d->s = s;
+	d->proto = s->proto;
+	d->app = pb_app_at(s->app);
+	if (!d->app) {
+		pb_count(PB_R_NO_IDENTITY);
+		d->err = -PB_EACCES;
+		return -1;
+	}
+	pb_dest_decide(d);
+	if (d->port == PB_DNS_PORT && !d->ep && !d->rport &&
+	    (!d->err || d->reason == PB_R_DENY_EGRESS || d->reason == PB_R_DENY_LOCAL)) {
+		port = pb_dns_redirect(ctx, s, &d->addr, d->port, &d->real);
+		if (port) {
+			d->rport = port;
+			d->dns = 1;
+			d->err = 0;
+			d->reason = PB_R_DNS;
+		}
+	}
+	return 0;
+}
+
+static __always_inline int do_connect(struct bpf_sock_addr *ctx, int v6)
+{
+	struct pb_dest d = { .addr = pb_ctx_addr(ctx, v6), .port = pb_ctx_port(ctx) };
+	struct pb_sock *s;
+
+	if (resolve(ctx, &d))
+		return d.err;
+	s = d.s;
+	s->flags &= ~(PB_SK_PEER | PB_SK_LOCAL | PB_SK_INSIDE | PB_SK_DNS | PB_SK_OWNER);
+	/* A datagram socket that has a peer of its own serves nobody else. */
+	if (!d.err && s->proto == PB_PROTO_UDP && (s->flags & PB_SK_PUBLISHED))
+		pb_sock_withdraw(s);
+	if (d.rport && !d.err) {
+		s->peer = d.addr;
+		s->pport = d.port;
+		s->ep = s->flags & PB_SK_BOUND ? s->ep : d.ep;
+		s->ep_gen = d.gen;
+		s->flags |= PB_SK_PEER | PB_SK_INSIDE | (d.dns ? PB_SK_DNS : PB_SK_LOCAL);
+		if (s->proto == PB_PROTO_UDP)
+			s->flags |= PB_SK_OWNER;
+		if (!(s->flags & (PB_SK_BOUND | PB_SK_SOURCE)) || (s->flags & PB_SK_WILD))
+			s->local = pb_addr_is_loopback(&d.addr)
+					   ? pb_addr_loopback(pb_addr_is_v4(&d.addr))
+					   : pb_shown(d.app, pb_addr_is_v4(&d.addr));
+		pb_ctx_set(ctx, v6, &d.real, d.rport);
+	}
+	tell_dest(ctx, &d, PB_OP_CONNECT);
+	return d.err;
+}
+
+/* Remembers where a datagram went, so that the reply comes from there.  1: it was known. */
+static __noinline int remember(struct bpf_sock *sk, const struct pb_dest *d)
+{
+	struct pb_usock *u = bpf_sk_storage_get(&pb_usocks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct pb_udp_dest *slot;
+
+	if (!u)
+		return 0;
+	u->version = PB_SK_VERSION;
+	for (__u32 i = 0; i < PB_UDP_DESTS; i++) {
+		slot = &u->dest[i];
+		if (slot->vport == d->port && pb_addr_eq(&slot->virt, &d->addr) &&
+		    slot->rport == d->rport && pb_addr_eq(&slot->real, &d->real))
+			return 1;
+	}
+	slot = &u->dest[u->next++ & (PB_UDP_DESTS - 1)];
+	slot->virt = d->addr;
+	slot->vport = d->port;
+	slot->real = d->real;
+	slot->rport = d->rport;
+	slot->ep = d->ep;
+	return 0;
+}
+
+/*
+ * send() on an AF_INET6 socket that is connected to a mapped address comes here as if the program
+ * had named the peer (udpv6_sendmsg hands it to udp_sendmsg): connect() has decided about it.
+ */
+static __always_inline int is_connected_peer(struct bpf_sock *sk, const struct pb_dest *d, int v6)
+{
+	struct pb_sock *s;
+
+	if (v6 || sk->family != PB_AF_INET6 || sk->dst_port != d->port ||
+	    sk->dst_ip6[3] != d->addr.w[3])
+		return 0;
+	s = pb_sock_of(sk);
+	return s && (s->flags & PB_SK_INSIDE);
+}
+
+static __always_inline int do_sendmsg(struct bpf_sock_addr *ctx, int v6)
+{
+	struct pb_dest d = { .addr = pb_ctx_addr(ctx, v6), .port = pb_ctx_port(ctx) };
+	struct bpf_sock *sk = ctx->sk;
+	int known;
+
+	if (!sk || is_connected_peer(sk, &d, v6))
+		return 0;
+	d.sticky = bpf_get_socket_cookie(ctx) | 1;
+	if (resolve(ctx, &d))
+		return d.err;
+	known = !d.err && remember(sk, &d);
+	if (d.rport && !d.err) {
+		d.s->flags |= PB_SK_OWNER;
+		pb_ctx_set(ctx, v6, &d.real, d.rport);
+	}
+	if (known)
+		pb_count(d.reason); /* one event for a destination, not for each datagram */
+	else
+		tell_dest(ctx, &d, PB_OP_SENDMSG);
+	return d.err;
+}
+
+#endif /* PB_SEND_BPF_H */
