@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Typed access to the pinned maps: nobody else calls bpf_map_update_elem(). */
+#ifndef PB_CONTROL_MAPS_H
+#define PB_CONTROL_MAPS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <patchbay/event.h>
+#include <patchbay/maps.h>
+#include <patchbay/reasons.h>
+
+/* Writers answer -ENOSPC for a full map, -EPERM when opened read-only. Deleting what is not there
+ * is no error. */
+
+struct pb_loader;
+struct pb_maps; /* holds borrowed fds; readers open their own read-only set */
+
+int pb_maps_from_loader(struct pb_maps **ret, struct pb_loader *l);
+int pb_maps_open_readonly(struct pb_maps **ret, const char *bpffs);
+void pb_maps_free(struct pb_maps *m);
+int pb_maps_fd(const struct pb_maps *m, const char *name); /* borrowed; -ENOENT */
+
+/* Fills pb_ep_free with 1..max-1 unless pb_config says that it was done; sets pb_config.abi. Call
+ * it at every start, before anything is attached. */
+int pb_maps_init(struct pb_maps *m);
+
+int pb_maps_get_config(struct pb_maps *m, struct pb_config *ret);
+/* c->abi is ignored: pb_maps_init() keeps it. */
+int pb_maps_set_config(struct pb_maps *m, const struct pb_config *c);
+int pb_maps_beat(struct pb_maps *m, pid_t pid);
+int pb_maps_get_beat(struct pb_maps *m, struct pb_beat *ret);
+
+int pb_maps_put_app(struct pb_maps *m, uint64_t ref, const struct pb_app *a,
+		    const struct pb_tags *t);
+int pb_maps_del_app(struct pb_maps *m, uint64_t ref);
+int pb_maps_put_addr(struct pb_maps *m, const struct pb_addr *a, const struct pb_vip *v);
+int pb_maps_del_addr(struct pb_maps *m, const struct pb_addr *a);
+int pb_maps_put_group(struct pb_maps *m, uint32_t bit, const struct pb_group *g);
+int pb_maps_put_rule(struct pb_maps *m, uint32_t index, const struct pb_rule *r);
+int pb_maps_put_egress(struct pb_maps *m, const struct pb_egress_key *k,
+		       const struct pb_egress_val *v);
+/* Removes every entry of that ref. */
+int pb_maps_clear_egress(struct pb_maps *m, uint64_t ref);
+
+int pb_maps_put_dns_port(struct pb_maps *m, __be16 port, uint8_t proto, int v6);
+int pb_maps_set_resolver_port(struct pb_maps *m, uint32_t index, __be16 port);
+int pb_maps_get_resolver(struct pb_maps *m, uint32_t index, struct pb_resolver *ret);
+
+/* Iteration: fn returns non-zero to stop; that value comes back. Safe against concurrent change
+ * (restarts bounded, an entry may be seen twice or missed if it changes during the walk). */
+int pb_maps_each_app(struct pb_maps *m,
+		     int (*fn)(uint64_t ref, const struct pb_app *, const struct pb_tags *, void *),
+		     void *arg);
+int pb_maps_each_group(struct pb_maps *m, int (*fn)(uint32_t bit, const struct pb_group *, void *),
+		       void *arg);
+int pb_maps_each_service(struct pb_maps *m,
+			 int (*fn)(const struct pb_svc_key *, const struct pb_service *, void *),
+			 void *arg);
+int pb_maps_each_addr(struct pb_maps *m,
+		      int (*fn)(const struct pb_addr *, const struct pb_vip *, void *), void *arg);
+int pb_maps_get_service(struct pb_maps *m, const struct pb_svc_key *k, struct pb_service *ret);
+int pb_maps_get_endpoint(struct pb_maps *m, uint32_t index, struct pb_endpoint *ret);
+/* UP or DRAIN; -ENOENT: the endpoint was withdrawn. */
+int pb_maps_set_endpoint_state(struct pb_maps *m, uint32_t index, uint8_t state);
+int pb_maps_get_admit_udp(struct pb_maps *m, const struct pb_udp_key *k, struct pb_udp_src *ret);
+
+/* Removes services without any slot, by lookup-and-delete; puts back one that got a slot in
+ * between. Returns how many went, or -errno. */
+int pb_maps_collect_services(struct pb_maps *m);
+
+/* Sum over CPUs; ret has _PB_R_MAX entries. */
+int pb_maps_stats(struct pb_maps *m, uint64_t ret[_PB_R_MAX]);
+/* Entries now (counted by walking) and max_entries of one map; -EOPNOTSUPP: a kind that cannot be
+ * counted (queue, ring, socket storage, counters). */
+int pb_maps_usage(struct pb_maps *m, const char *name, uint32_t *ret_entries, uint32_t *ret_max);
+
+#endif /* PB_CONTROL_MAPS_H */
