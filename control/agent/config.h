@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The configuration file, its drop-ins (all *.conf in patchbay.conf.d beside
+ * patchbay.conf) and identity.d.  All or nothing: what comes out is valid as a
+ * whole.  docs/man/patchbay.conf.5.rst is the manual.
+ */
+#ifndef PB_CONFIG_H
+#define PB_CONFIG_H
+
+#include <stdio.h>
+
+#include "../registry/registry.h"
+
+#define PB_CONFIG_BYTES_MAX (1u << 20) /* of one file */
+#define PB_CONFIG_LINE_MAX 1024
+#define PB_CONFIG_FILES_MAX 256
+#define PB_CONFIG_SCOPES_MAX 1024
+#define PB_CONFIG_GRANTS_MAX 1024
+#define PB_CONFIG_PATH_MAX 256
+#define PB_CONFIG_ERR_LEN 768 /* file name and PB_ERR_LEN */
+
+/* Where a value was set; line 0: nowhere, it is the default. */
+struct pb_config_src {
+	const char *file;
+	unsigned line;
+};
+
+struct pb_config_agent {
+	char cluster[64];
+	uint8_t mode; /* enum pb_mode */
+	struct pb_addr pool4, pool6;
+	uint32_t pool4_bits, pool6_bits; /* of 128; 0: none */
+	char domain[PB_CONFIG_PATH_MAX];
+	bool dns;
+	bool route;
+	char group[64];			 /* empty: root only */
+	gid_t gid;			 /* of group; 0: root only */
+	int log;			 /* enum pb_log_level */
+	char cgroup[PB_CONFIG_PATH_MAX]; /* empty: "patchbay" below the cgroup2 mount */
+	char bpffs[PB_CONFIG_PATH_MAX];
+	char run_dir[PB_CONFIG_PATH_MAX];
+};
+
+struct pb_config_scope {
+	char label[PB_NAME_LEN];
+	struct pb_config_src src;
+	char cgroup[PB_CONFIG_PATH_MAX]; /* absolute */
+	char name[PB_NAME_LEN];		 /* empty: unnamed */
+	struct pb_addr ips[PB_APP_IPS];
+	unsigned n_ips;
+	char tags[PB_TAGS_MAX][PB_TAG_LEN];
+	unsigned n_tags;
+	char egress[PB_CONFIG_LINE_MAX];
+	uint8_t local_deny;
+	uint8_t mode;
+};
+
+struct pb_config_value; /* text and source of every value, for printing */
+
+struct pb_config_file {
+	struct pb_config_agent agent;
+	char *rule[PB_RULES_MAX];
+	struct pb_config_src rule_src[PB_RULES_MAX];
+	size_t n_rules;
+	struct pb_config_scope *scopes;
+	size_t n_scopes;
+	struct pb_grant *grants;
+	struct pb_config_src *grant_src;
+	size_t n_grants;
+	char *files[PB_CONFIG_FILES_MAX]; /* those that were read; sources point here */
+	size_t n_files;
+	struct pb_config_value *values;
+	size_t n_values;
+};
+
+/* Users and groups by name: getpwnam(3) and getgrnam(3), or a test's own. 0 or -ENOENT. */
+struct pb_config_lookup {
+	int (*user)(const char *name, uint32_t *ret);
+	int (*group)(const char *name, uint32_t *ret);
+};
+
+/*
+ * @path: the main file; when missing, the defaults hold.  @identity_dir: may be
+ * missing or NULL.  err: "FILE:LINE: sentence".
+ */
+int pb_config_load(const char *path, const char *identity_dir, struct pb_config_file **ret,
+		   char err[PB_CONFIG_ERR_LEN]);
+int pb_config_load_with(const char *path, const char *identity_dir,
+			const struct pb_config_lookup *lookup, struct pb_config_file **ret,
+			char err[PB_CONFIG_ERR_LEN]);
+void pb_config_free(struct pb_config_file *c);
+
+/* As a file that loads to the same; with_source: where each value comes from, as a comment. */
+void pb_config_print(FILE *f, const struct pb_config_file *c, bool with_source);
+
+/* What the registry needs; and one scope as a claim (strings stay the scope's). */
+void pb_config_registry(const struct pb_config_file *c, struct pb_reg_conf *ret);
+void pb_config_claim(const struct pb_config_scope *s, uint64_t ref, struct pb_claim_req *ret);
+
+/* Every key there is: for the manual's test and for completion. NULL section ends. */
+struct pb_config_key_info {
+	const char *section, *name, *def, *help;
+};
+struct pb_config_key_info pb_config_key(size_t i);
+
+#endif /* PB_CONFIG_H */

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PB_CONFIG_INTERNAL_H
+#define PB_CONFIG_INTERNAL_H
+
+#include "config.h"
+
+enum cfg_section { CFG_NONE, CFG_AGENT, CFG_POLICY, CFG_SCOPE, CFG_GRANT, _CFG_MAX };
+enum cfg_kind { CFG_MAIN, CFG_IDENTITY }; /* which sections a file may have */
+
+#define KEY_REPEAT (1u << 0)   /* may be given several times */
+#define KEY_REQUIRED (1u << 1) /* of each section */
+
+/* A key: how to read a value into its object, and what to tell about it. */
+struct cfg_key {
+	enum cfg_section section;
+	const char *name;
+	const char *def; /* NULL: none */
+	const char *help;
+	int (*parse)(void *obj, const struct cfg_key *key, const char *value, char err[PB_ERR_LEN]);
+	size_t offset, size;
+	unsigned flags;
+};
+
+extern const struct cfg_key cfg_keys[];
+extern const size_t cfg_n_keys;
+extern const char *const cfg_sections[_CFG_MAX];
+
+struct pb_config_value {
+	const struct cfg_key *key;
+	size_t owner; /* which scope or grant */
+	char *text;
+	struct pb_config_src src;
+};
+
+struct cfg_parser {
+	struct pb_config_file *c;
+	enum cfg_kind kind;
+	const char *file;
+	unsigned line;
+	const char *at; /* rest of the text */
+	enum cfg_section section;
+	char label[PB_NAME_LEN];
+	unsigned section_line;
+	size_t owner;
+	char *err;
+	int code; /* first error, 0 so far */
+};
+
+/* Sets "FILE:LINE: ..." once; returns code. */
+int cfg_fail(struct cfg_parser *p, unsigned line, int code, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Same for a place in a file already read. */
+int cfg_fail_at(char err[PB_CONFIG_ERR_LEN], const struct pb_config_src *src, int code,
+		const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* ---- config_parse.c ---- */
+int cfg_parse_text(struct cfg_parser *p, const char *text);
+
+/* ---- config_keys.c ---- */
+/* The object a key of that section writes to. */
+void *cfg_object(struct pb_config_file *c, enum cfg_section s, size_t owner);
+void cfg_defaults(void *obj, enum cfg_section s);
+
+/* ---- config_grants.c ---- */
+int cfg_parse_names(void *obj, const struct cfg_key *key, const char *value, char *err);
+int cfg_parse_ips(void *obj, const struct cfg_key *key, const char *value, char *err);
+int cfg_parse_tags(void *obj, const struct cfg_key *key, const char *value, char *err);
+int cfg_resolve(struct pb_config_file *c, const struct pb_config_lookup *lookup,
+		char err[PB_CONFIG_ERR_LEN]);
+extern const struct pb_config_lookup cfg_system_lookup;
+
+/* ---- config_check.c ---- */
+int cfg_check(struct pb_config_file *c, char err[PB_CONFIG_ERR_LEN]);
+const struct pb_config_value *cfg_value(const struct pb_config_file *c, enum cfg_section s,
+					size_t owner, const char *name);
+
+#endif /* PB_CONFIG_INTERNAL_H */

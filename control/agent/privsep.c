@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "privsep.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+#include "util.h"
+
+extern char **environ;
+
+#define HELPER_TIMEOUT_S 2
+
+static int ask(struct pb_privsep *p, enum pb_helper_op op, const char *name, pid_t pid)
+{
+	struct pb_helper_req q = { .seq = ++p->seq, .op = op, .pid = pid };
+	struct pb_helper_rep rep;
+	ssize_t n;
+
+	if (p->fd < 0)
+		return -EPIPE;
+	if (strlen(name) >= sizeof(q.name))
+		return -ENAMETOOLONG;
+	strcpy(q.name, name);
+	if (send(p->fd, &q, sizeof(q), MSG_NOSIGNAL) != (ssize_t)sizeof(q))
+		return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
+	do {
+		n = recv(p->fd, &rep, sizeof(rep), 0);
+		if (n < 0 && errno == EINTR) {
+			rep.seq = q.seq - 1;
+			continue;
+		}
+		if (n < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
+		if (n != (ssize_t)sizeof(rep))
+			return -EPIPE;
+	} while (rep.seq != q.seq);
+	return rep.err;
+}
+
+/* Both fds come in above the numbers they get in the child: dup2() clobbers neither. */
+static int spawn_with(const char *helper, int sock, int cgroup_fd, pid_t *ret_pid)
+{
+	char *argv[] = { (char *)"patchbay-helper", NULL };
+	_cleanup_close_ int s = fcntl(sock, F_DUPFD_CLOEXEC, 10);
+	_cleanup_close_ int c = fcntl(cgroup_fd, F_DUPFD_CLOEXEC, 10);
+	posix_spawn_file_actions_t fa;
+	int err;
+
+	if (s < 0 || c < 0)
+		return -errno;
+	err = posix_spawn_file_actions_init(&fa);
+	if (err)
+		return -err;
+	err = posix_spawn_file_actions_adddup2(&fa, s, PB_HELPER_SOCK_FD);
+	if (!err)
+		err = posix_spawn_file_actions_adddup2(&fa, c, PB_HELPER_CGROUP_FD);
+	if (!err)
+		err = posix_spawn(ret_pid, helper, &fa, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&fa);
+	return -err;
+}
+
+int pb_privsep_start(struct pb_privsep *p, const char *helper, int cgroup_fd)
+{
+	struct timeval tv = { .tv_sec = HELPER_TIMEOUT_S };
+	_cleanup_close_ int ours = -1, theirs = -1;
+	int pair[2], err;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	ours = pair[0];
+	theirs = pair[1];
+	if (setsockopt(ours, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ||
+	    setsockopt(ours, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)))
+		return -errno;
+	err = spawn_with(helper, theirs, cgroup_fd, &pid);
+	if (err)
+		return err;
+	close(TAKE_FD(theirs));
+	p->fd = TAKE_FD(ours);
+	p->pid = pid;
+	err = ask(p, PB_HELPER_PING, "", 0);
+	if (err)
+		pb_privsep_stop(p);
+	return err;
+}
+
+void pb_privsep_stop(struct pb_privsep *p)
+{
+	if (p->fd < 0)
+		return;
+	close(p->fd);
+	p->fd = -1;
+	/* it ends at end of file by itself; a stuck one must not hold the agent up */
+	waitpid(p->pid, NULL, WNOHANG);
+}
+
+int pb_privsep_mkdir(struct pb_privsep *p, const char *name)
+{
+	return ask(p, PB_HELPER_MKDIR, name, 0);
+}
+
+int pb_privsep_rmdir(struct pb_privsep *p, const char *name)
+{
+	return ask(p, PB_HELPER_RMDIR, name, 0);
+}
+
+int pb_privsep_move(struct pb_privsep *p, const char *name, pid_t pid)
+{
+	return ask(p, PB_HELPER_MOVE, name, pid);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The agent's side of patchbay-helper: the few acts that need more than the
+ * agent's capabilities.  One fixed-size request, one answer, over a
+ * SOCK_SEQPACKET pair; the helper ends when the agent's end closes.
+ */
+#ifndef PB_AGENT_PRIVSEP_H
+#define PB_AGENT_PRIVSEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
+
+#define PB_HELPER_SOCK_FD 3
+#define PB_HELPER_CGROUP_FD 4
+#define PB_SCOPE_NAME_LEN 96 /* name, '-', eight hex digits */
+
+enum pb_helper_op {
+	PB_HELPER_MKDIR = 1, /* name: makes the scope */
+	PB_HELPER_RMDIR,     /* name: removes it and the empty cgroups below it */
+	PB_HELPER_MOVE,	     /* pid into name */
+	PB_HELPER_PING,
+};
+
+struct pb_helper_req {
+	uint32_t seq;
+	uint32_t op;
+	int32_t pid;
+	char name[PB_SCOPE_NAME_LEN];
+};
+
+struct pb_helper_rep {
+	uint32_t seq; /* of the request: an answer that came too late is not mistaken */
+	int32_t err;  /* 0 or a negative errno */
+};
+
+/* One path component, NUL inside the field, nothing that leaves the folder. */
+static inline bool pb_scope_name_ok(const char name[PB_SCOPE_NAME_LEN])
+{
+	size_t n = strnlen(name, PB_SCOPE_NAME_LEN);
+
+	if (!n || n == PB_SCOPE_NAME_LEN || name[0] == '.')
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (name[i] == '/' || (unsigned char)name[i] <= ' ' || name[i] == 127)
+			return false;
+	return true;
+}
+
+struct pb_privsep {
+	int fd; /* -1: not running */
+	pid_t pid;
+	uint32_t seq;
+};
+
+/* @cgroup_fd: the folder the helper works in, borrowed.  Answers a ping before it returns. */
+int pb_privsep_start(struct pb_privsep *p, const char *helper, int cgroup_fd);
+void pb_privsep_stop(struct pb_privsep *p);
+
+/* -EPIPE: the helper has ended; -ETIMEDOUT: no answer within two seconds. */
+int pb_privsep_mkdir(struct pb_privsep *p, const char *name);
+int pb_privsep_rmdir(struct pb_privsep *p, const char *name);
+int pb_privsep_move(struct pb_privsep *p, const char *name, pid_t pid);
+
+#endif /* PB_AGENT_PRIVSEP_H */

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The DNS proxy's view of the agent: names, addresses, original resolvers. */
+#include <bpf/bpf.h>
+
+#include <patchbay/addr.h>
+
+#include "agent.h"
+#include "util.h"
+#include "view.h"
+
+#define REFRESH_MIN_NS 1000000000ULL
+#define REFRESH_SHARE 50 /* the walk may take one part in that many of the time */
+
+/* One port that a name serves. */
+struct named_port {
+	uint64_t id;
+	struct pb_names_svc svc;
+};
+
+static struct {
+	struct named_port *list;
+	size_t n, room;
+	uint64_t next_ns; /* earliest time of the next walk */
+} ports;
+
+static int add_port(uint32_t index, const struct pb_endpoint *ep, void *arg)
+{
+	struct pb_agent *a = arg;
+	const struct pb_app_rec *r = pb_registry_by_ref(a->registry, ep->app);
+	struct named_port p;
+
+	(void)index;
+	if (!r || ep->state != PB_EP_UP)
+		return 0;
+	p = (struct named_port){ .id = r->app.id, .svc = { ep->port, ep->proto } };
+	/* instances of one name follow each other */
+	if (ports.n && ports.list[ports.n - 1].id == p.id &&
+	    ports.list[ports.n - 1].svc.port == p.svc.port &&
+	    ports.list[ports.n - 1].svc.proto == p.svc.proto)
+		return 0;
+	if (ports.n == ports.room) {
+		size_t room = ports.room ? ports.room * 2 : 256;
+		struct named_port *l = realloc(ports.list, room * sizeof(*l));
+
+		if (!l)
+			return -ENOMEM;
+		ports.list = l;
+		ports.room = room;
+	}
+	ports.list[ports.n++] = p;
+	return 0;
+}
+
+static int add_service(const struct pb_svc_key *k, const struct pb_service *s, void *arg)
+{
+	return k->ns ? 0 : pb_view_endpoints_of(arg, k, s, add_port, arg);
+}
+
+/* SRV answers may lag by a second: their TTL says so. */
+static void refresh(struct pb_agent *a)
+{
+	uint64_t start = pb_now_ns(), took;
+
+	if (start < ports.next_ns)
+		return;
+	ports.n = 0;
+	if (pb_maps_each_service(a->maps, add_service, a))
+		log_debug("the service table could not be read for DNS");
+	took = pb_now_ns() - start;
+	ports.next_ns = start + (took * REFRESH_SHARE > REFRESH_MIN_NS ? took * REFRESH_SHARE :
+									 REFRESH_MIN_NS);
+}
+
+static int lookup_name(void *arg, const char *name, struct pb_names_rec *ret)
+{
+	struct pb_agent *a = arg;
+	const struct pb_app_rec *r = pb_registry_by_name(a->registry, name);
+	struct pb_names_rec rec = { .n_svc = 0 };
+
+	if (!r || !(r->app.flags & PB_APP_NAMED))
+		return -ENOENT;
+	rec.vip4 = r->app.vip4;
+	rec.vip6 = r->app.vip6;
+	refresh(a);
+	for (size_t i = 0; i < ports.n && rec.n_svc < PB_NAMES_SERVICES; i++)
+		if (ports.list[i].id == r->app.id)
+			rec.svc[rec.n_svc++] = ports.list[i].svc;
+	*ret = rec;
+	return 0;
+}
+
+static int lookup_addr(void *arg, const struct pb_addr *addr, char ret[PB_NAME_LEN])
+{
+	struct pb_agent *a = arg;
+	const struct pb_app_rec *r = pb_registry_by_addr(a->registry, addr);
+
+	if (!r)
+		return -ENOENT;
+	memcpy(ret, r->app.name, PB_NAME_LEN);
+	return 0;
+}
+
+static int resolver(void *arg, unsigned index, struct pb_addr *ret_addr, __be16 *ret_port)
+{
+	struct pb_agent *a = arg;
+	struct pb_resolver r;
+	int err = pb_maps_get_resolver(a->maps, index, &r);
+
+	if (err)
+		return err;
+	if (!r.used)
+		return -ENOENT;
+	*ret_addr = r.addr;
+	*ret_port = r.port;
+	return 0;
+}
+
+static int pool_contains(void *arg, const struct pb_addr *addr)
+{
+	const struct pb_config *k = &((struct pb_agent *)arg)->kernel;
+
+	return (k->pool4_bits && pb_addr_in(addr, &k->pool4, k->pool4_bits)) ||
+	       (k->pool6_bits && pb_addr_in(addr, &k->pool6, k->pool6_bits));
+}
+
+static const struct pb_names_ops names_ops = { .lookup_name = lookup_name,
+					       .lookup_addr = lookup_addr,
+					       .resolver = resolver,
+					       .pool_contains = pool_contains };
+
+/* An earlier agent's ports: a program may get such a number now, and must not be admitted by it. */
+void pb_resolver_forget(struct pb_agent *a)
+{
+	int fd = pb_maps_fd(a->maps, "pb_ports");
+	struct pb_port_key key, old[PB_RESOLVERS * 4];
+	struct pb_port_key *prev = NULL;
+	struct pb_port port;
+	unsigned n = 0;
+
+	for (; n < ARRAY_SIZE(old) && !bpf_map_get_next_key(fd, prev, &key); prev = &key)
+		if (!bpf_map_lookup_elem(fd, &key, &port) && (port.flags & PB_PORT_DNS))
+			old[n++] = key;
+	for (unsigned i = 0; i < n; i++)
+		bpf_map_delete_elem(fd, &old[i]);
+}
+
+/* The agent's ports are admitted for any managed program, then named to the kernel. */
+static int publish_ports(struct pb_agent *a)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < PB_RESOLVERS && !err; i++) {
+		__be16 port = pb_names_port(a->names, i);
+
+		for (int v6 = 0; port && v6 <= pb_names_has_v6(a->names) && !err; v6++) {
+			err = pb_maps_put_dns_port(a->maps, port, PB_PROTO_UDP, v6);
+			if (!err)
+				err = pb_maps_put_dns_port(a->maps, port, PB_PROTO_TCP, v6);
+		}
+		if (!err)
+			err = pb_maps_set_resolver_port(a->maps, i, port);
+	}
+	return err;
+}
+
+int pb_resolver_start(struct pb_agent *a)
+{
+	struct pb_names_conf conf = { .domain = a->conf->agent.domain[0] ? a->conf->agent.domain :
+									   NULL,
+				      .ops = &names_ops,
+				      .arg = a };
+	int err = pb_names_new(&a->names, &a->loop, &conf);
+
+	return err ? err : publish_ports(a);
+}

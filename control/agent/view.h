@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The service table as the readers see it. */
+#ifndef PB_AGENT_VIEW_H
+#define PB_AGENT_VIEW_H
+
+#include "agent.h"
+
+/* Calls back for each endpoint of a service that is up or drains; non-zero stops and comes back.
+ * The kernel may withdraw one meanwhile: what was read then no longer fits and is left out. */
+int pb_view_endpoints_of(struct pb_agent *a, const struct pb_svc_key *k, const struct pb_service *s,
+			 int (*fn)(uint32_t index, const struct pb_endpoint *ep, void *arg),
+			 void *arg);
+
+/* "NAME", "ADDR", "[ADDR6]", each with an optional ":PORT". */
+struct pb_target {
+	char name[PB_NAME_LEN]; /* empty: an address */
+	struct pb_addr addr;
+	__be16 port; /* 0: none given */
+};
+int pb_target_parse(const char *text, struct pb_target *ret);
+
+/* Does the address belong to the target?  For a name: one of its applications has it. */
+bool pb_target_has(const struct pb_agent *a, const struct pb_target *t, const struct pb_addr *addr);
+
+json_t *pb_view_services(struct pb_agent *a);
+/* @t NULL: all. */
+json_t *pb_view_service_endpoints(struct pb_agent *a, const struct pb_target *t);
+json_t *pb_view_apps(struct pb_agent *a);
+json_t *pb_view_status(struct pb_agent *a);
+
+json_t *pb_view_ips(const struct pb_app *app);
+const char *pb_mode_name(unsigned mode); /* enum pb_mode */
+int pb_mode_parse(const char *text);	 /* enum pb_mode or -EINVAL */
+
+/* Hex text of a ref; returns buf. */
+char *pb_ref_format(uint64_t ref, char buf[20]);
+
+#endif /* PB_AGENT_VIEW_H */

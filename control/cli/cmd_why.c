@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "cli.h"
+
+#include "../util.h"
+
+int cmd_why(const struct cli *c, const struct cli_args *a)
+{
+	char dest[CLI_DEST_LEN], err[CLI_ERR_LEN], *text = NULL;
+	const json_t *event, *now;
+	json_auto_t *answer = NULL;
+	struct cli_dest d;
+	size_t i;
+	int code;
+
+	if (!cli_app_valid(a->pos[0]))
+		return cli_error(c, CLI_USAGE, EINVAL, "'%.80s' is neither a name nor a ref",
+				 a->pos[0]);
+	if (cli_dest_parse(a->pos[1], &d, err))
+		return cli_error(c, CLI_USAGE, EINVAL, "%s", err);
+	cli_dest_format(&d, dest);
+	code = cli_ask(c, json_pack("{s:s,s:s,s:s}", "op", "why", "app", a->pos[0], "dest", dest),
+		       &answer);
+	if (code)
+		return code;
+	if (c->json)
+		return cli_print_json(c, answer);
+	json_array_foreach (json_object_get(answer, "decisions"), i, event)
+		cli_print_event(event);
+	if (!json_array_size(json_object_get(answer, "decisions")))
+		puts("no decision about this destination is remembered");
+	now = json_object_get(answer, "answer");
+	text = strdup(json_is_string(now) ? json_string_value(now) : cli_str(now, "text"));
+	if (!text)
+		return cli_oom(c);
+	cli_clean(text);
+	printf("now: %s\n", text);
+	free(text);
+	return CLI_OK;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The table.  Help, manual page, completion and parsing come from here. */
+#include "cli.h"
+
+/* clang-format off */
+const struct cli_opt cli_globals[] = {
+	{ "output", 'o', false, "FORMAT", "text json", "print text or JSON" },
+	{ "json", 0, false, NULL, NULL, "the same as -o json" },
+	{ "run-dir", 0, false, "DIR", NULL, "folder of control.sock (default: $PATCHBAY_RUN_DIR or /run/patchbay)" },
+	{ "bpffs", 0, false, "DIR", NULL, "mount point of the bpffs (default: $PATCHBAY_BPFFS or /sys/fs/bpf)" },
+	{ "help", 'h', false, NULL, NULL, "print help" },
+	{ "version", 0, false, NULL, NULL, "print the version" },
+	{ 0 },
+};
+
+static const struct cli_opt run_opts[] = {
+	{ "name", 0, false, "NAME", NULL, "name of the application; without one the program is a client only" },
+	{ "ip", 0, true, "ADDR", NULL, "virtual address, at most one of each family (default: from the pool)" },
+	{ "tag", 0, true, "KEY=VALUE", NULL, "tag; programs that share a grp tag reach each other" },
+	{ "egress", 0, false, "LIST", NULL, "what it reaches outside: all, none, or CIDR[:PORT],... (default: all)" },
+	{ "local", 0, false, "WORD", "allow deny", "may it use unmanaged services on loopback (default: allow)" },
+	{ "mode", 0, false, "MODE", "enforce audit off", "policy mode; the laxer of this and the global one holds" },
+	{ "user", 0, false, "USER", NULL, "run as this user (root only)" },
+	{ "keep-fds", 0, false, NULL, NULL, "pass on network sockets that are already open" },
+	{ "allow-raw", 0, false, NULL, NULL, "keep CAP_NET_RAW and every socket family (root only)" },
+	{ 0 },
+};
+
+static const struct cli_opt events_opts[] = {
+	{ "follow", 'f', false, NULL, NULL, "go on with new events as they come" },
+	{ "app", 0, false, "APP", NULL, "only events of this application (name or ref)" },
+	{ "refused", 0, false, NULL, NULL, "only refusals" },
+	{ "last", 0, false, "N", NULL, "at most the last N events" },
+	{ 0 },
+};
+
+static const struct cli_opt check_opts[] = {
+	{ "proto", 0, false, "PROTO", "tcp udp", "protocol (default: tcp)" },
+	{ 0 },
+};
+
+static const struct cli_opt detach_opts[] = {
+	{ "all", 0, false, NULL, NULL, "required: everything goes" },
+	{ "yes", 0, false, NULL, NULL, "do not ask" },
+	{ 0 },
+};
+
+static const struct cli_opt help_opts[] = {
+	{ "man", 0, false, NULL, NULL, "print the verbs as reStructuredText for the manual page" },
+	{ "complete", 0, false, NULL, NULL, "print the completion script for bash" },
+	{ 0 },
+};
+
+static const struct cli_opt no_opts[] = { { 0 } };
+
+const struct cli_verb cli_verbs[] = {
+	{ "run", "[--] CMD [ARG]...", "start a program with an identity",
+	  "Starts CMD in a scope of its own below Patchbay's cgroup. The program stays in the "
+	  "foreground; its exit code becomes that of ``patchbay run``. Signals sent to "
+	  "``patchbay run`` are passed on, and killing ``patchbay run`` itself with SIGKILL "
+	  "leaves the program running. Network sockets that were open before are closed for the "
+	  "program, CAP_NET_RAW is dropped, and only sockets of the families unix, inet, inet6 "
+	  "and netlink can be made (32-bit programs that use socketcall(2) can make none). With "
+	  "**--user** HOME, USER and LOGNAME are set too.",
+	  run_opts, NULL, 0, 0, true, CLI_RUN_FAILED, cmd_run },
+	{ "apps", "", "list applications",
+	  "One line a scope: who it is, what it may reach, how many processes it holds.",
+	  no_opts, NULL, 0, 0, false, 0, cmd_apps },
+	{ "services", "", "list services",
+	  "One line a virtual address and port on which something listens. LOOPBACK-OF names the "
+	  "application that alone sees a service on 127.0.0.1 or ::1.",
+	  no_opts, NULL, 0, 0, false, 0, cmd_services },
+	{ "endpoints", "[SERVICE]", "list listening instances",
+	  "All of them, or those of SERVICE: NAME, ADDR, or either with :PORT.",
+	  no_opts, NULL, 0, 1, false, 0, cmd_endpoints },
+	{ "status", "", "show the state of the agent and of the kernel side",
+	  "When the agent is dead the exit code is 3, and the kernel side is looked at directly.",
+	  no_opts, NULL, 0, 0, false, 0, cmd_status },
+	{ "doctor", "", "check this machine, and say what to do",
+	  "One line a check: ok, warn or fail, what was seen, what to do. Exits 1 when a check "
+	  "failed. Needs no agent.",
+	  no_opts, NULL, 0, 0, false, 0, cmd_doctor },
+	{ "events", "", "show decisions as they were made",
+	  "One line an event: time, verdict, reason, program, operation, destination. Events that "
+	  "were lost are counted in between. With JSON one object a line.",
+	  events_opts, NULL, 0, 0, false, 0, cmd_events },
+	{ "why", "APP DEST[:PORT]", "show the last decisions about a destination",
+	  "Prints what was decided for APP (name or ref) towards DEST, newest last, then what "
+	  "``check`` says now.",
+	  no_opts, NULL, 2, 2, false, 0, cmd_why },
+	{ "check", "SRC DEST[:PORT]", "may SRC reach DEST? Sends nothing",
+	  "Answers by the same code as the kernel side. Exits 0 when allowed, 1 when refused.",
+	  check_opts, NULL, 2, 2, false, 0, cmd_check },
+	{ "policy", "", "list the rules in force", "The global mode, then the rules in their order.",
+	  no_opts, NULL, 0, 0, false, 0, cmd_policy },
+	{ "reload", "", "make the agent read its configuration again",
+	  "All or nothing: with an error in the files the old configuration stays. Prints what "
+	  "changed.",
+	  no_opts, NULL, 0, 0, false, 0, cmd_reload },
+	{ "release", "REF", "drop a scope that holds no process", "REF is as ``apps`` shows it.",
+	  no_opts, NULL, 1, 1, false, 0, cmd_release },
+	{ "config", "check|show [FILE]", "check or show the configuration",
+	  "``check`` reads FILE (default: /etc/patchbay/patchbay.conf), its drop-ins and the folder "
+	  "identity.d beside it, and reports the first error with its line. ``show`` prints what "
+	  "results and where each value was set.",
+	  no_opts, "check show", 1, 2, false, 0, cmd_config },
+	{ "detach", "--all", "take everything out of the kernel",
+	  "Removes links and maps, also when the agent is dead. Says first what becomes open: the "
+	  "real port of each managed listener is guarded no more, and running programs lose names "
+	  "and policy. Asks unless **--yes** is given.",
+	  detach_opts, NULL, 0, 0, false, 0, cmd_detach },
+	{ "version", "", "print the version of this program and of the agent",
+	  "The agent's is empty when it does not run.",
+	  no_opts, NULL, 0, 0, false, 0, cmd_version },
+	{ "help", "[VERB]", "print help",
+	  "About all verbs, or about VERB.",
+	  help_opts, NULL, 0, 1, false, 0, cmd_help },
+	{ 0 },
+};
+/* clang-format on */

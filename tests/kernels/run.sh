@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The kernel matrix: smoke.sh, with what `make` built, on Debian's packaged kernels and on the
+# running one.  Ends with "N passed, N failed".
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+build=$(realpath -m -- "${BUILD:-$here/../../build}")
+
+usage() {
+	cat << 'END'
+usage: run.sh [--kernel 6.1|6.12|running|all]... [--keep] [--script FILE]
+  --kernel K       one column of the matrix (all)
+  --keep           keep the guests' work folders
+  --script FILE    instead of smoke.sh
+Environment: BUILD (build folder), KERNEL_CACHE (unpacked kernels, $BUILD/kernels),
+PB_KERNEL_LIMIT (seconds a script may take, 600).
+END
+}
+
+# What the smoke test needs: programs of this machine, and what is a module in Debian's kernels.
+tools=(bash bpftool ip nc timeout unshare)
+modules=(veth sch_ingress cls_bpf tcp_diag udp_diag)
+products=(patchbayd patchbay patchbay-helper bpf tests/bpf tests/pbsock)
+
+kernels=() keep=() script=$here/smoke.sh limit=${PB_KERNEL_LIMIT:-600}
+total_passed=0 total_failed=0 child='' out=''
+
+parse() {
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--kernel) kernels+=("${2:-}") && shift ;;
+		--script) script=${2:-} && shift ;;
+		--keep) keep=(--keep) ;;
+		-h | --help) usage && exit 0 ;;
+		*) usage >&2 && exit 2 ;;
+		esac
+		shift || { usage >&2 && exit 2; }
+	done
+	if [ ${#kernels[@]} -eq 0 ] || [[ " ${kernels[*]} " == *' all '* ]]; then
+		kernels=(6.1 6.12 running)
+	fi
+}
+
+cleanup() {
+	if [ -n "$child" ]; then
+		kill "$child" 2> /dev/null || true
+		wait "$child" 2> /dev/null || true
+	fi
+	rm -f -- "$out"
+}
+
+# launch KERNEL: the same script and products, in a guest or here
+launch() {
+	local args=(--script "$script" --limit "$limit") item
+	if [ "$1" = running ]; then
+		exec bash "$here/here.sh" "${args[@]}" --env PB_DIR="$build"
+	fi
+	args+=(--kernel "$1" --env PB_DIR=/pb ${keep[@]+"${keep[@]}"})
+	for item in "${tools[@]}"; do args+=(--tool "$item"); done
+	for item in "${modules[@]}"; do args+=(--module "$item"); done
+	for item in "${products[@]}"; do
+		[ ! -e "$build/$item" ] || args+=(--add "$build/$item:/pb/$item")
+	done
+	exec bash "$here/vm.sh" "${args[@]}"
+}
+
+# column KERNEL: its cases, named KERNEL/case, and one line that sums up
+column() {
+	local kernel=$1 start=$SECONDS status=0 result passed failed skipped
+	(launch "$kernel") > "$out" 2>&1 &
+	child=$!
+	wait "$child" || status=$?
+	child=''
+	grep -v '^PB-RESULT ' "$out" | sed -E "s,^(PASS|FAIL|SKIP) ,&$kernel/," || true
+	result=$(grep '^PB-RESULT ' "$out" | tail -n 1) || true
+	if [[ $result =~ passed=([0-9]+)\ failed=([0-9]+)\ skipped=([0-9]+) ]]; then
+		passed=${BASH_REMATCH[1]} failed=${BASH_REMATCH[2]} skipped=${BASH_REMATCH[3]}
+	else
+		printf 'FAIL %s/start: could not be run, exit %s\n' "$kernel" "$status"
+		passed=0 failed=1 skipped=0
+	fi
+	if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
+		printf 'FAIL %s/exit: exit %s although no case failed\n' "$kernel" "$status"
+		failed=1
+	fi
+	total_passed=$((total_passed + passed))
+	total_failed=$((total_failed + failed))
+	printf 'kernel %s: %s passed, %s failed, %s skipped, %s s\n' "$kernel" "$passed" "$failed" \
+		"$skipped" "$((SECONDS - start))"
+}
+
+main() {
+	local kernel
+	parse "$@"
+	out=$(mktemp)
+	trap cleanup EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	for kernel in "${kernels[@]}"; do
+		column "$kernel"
+	done
+	printf '%s passed, %s failed\n' "$total_passed" "$total_failed"
+	[ "$total_failed" -eq 0 ] && [ "$total_passed" -gt 0 ]
+}
+
+main "$@"
