@@ -130,6 +130,15 @@ static __always_inline __u32 admit_udp(const struct pb_flow_key *k, const struct
 	return pb_reason_refuses(r) ? r : PB_R_NONE;
 }
 
+static __always_inline __u32 admit_tcp(const struct pb_flow_key *k, const struct pb_port *p)
+{
+	struct pb_admit *a = bpf_map_lookup_elem(&pb_admit, k);
+
+	if ((p->flags & PB_PORT_CLOSED) || !a || bpf_ktime_get_ns() - a->time_ns > PB_ADMIT_NS)
+		return PB_R_NO_ADMIT;
+	return PB_R_NONE;
+}
+
 static __always_inline int do_lookup(struct bpf_sk_lookup *ctx)
 {
 	int v6 = ctx->family == PB_AF_INET6;
@@ -155,8 +164,8 @@ static __always_inline int do_lookup(struct bpf_sk_lookup *ctx)
 		return 0;
 	if (ctx->protocol == PB_PROTO_UDP)
 		n.reason = admit_udp(&k, p, &n.peer);
-	else if ((p->flags & PB_PORT_CLOSED) || !bpf_map_lookup_elem(&pb_admit, &k))
-		n.reason = PB_R_NO_ADMIT;
+	else
+		n.reason = admit_tcp(&k, p);
 	if (n.reason == PB_R_NONE)
 		return 0;
 	app = pb_app_at(p->app);

@@ -107,6 +107,25 @@ static __always_inline int claim_late(struct bpf_sock_ops *o, struct pb_sock *s,
 	return pb_claim_take(s, want, cookie, 0);
 }
 
+/* shutdown() of a listener gives the kernel's port back; the next listen() gets another. */
+static __always_inline int port_changed(struct bpf_sock_ops *o, struct pb_sock *s, __u64 cookie)
+{
+	struct pb_claim *c;
+
+	if (s->flags & PB_SK_PORT) {
+		if (s->cls & PB_CLS_V4)
+			pb_port_drop(s, 0);
+		if (s->cls & PB_CLS_V6)
+			pb_port_drop(s, 1);
+		s->flags &= ~PB_SK_PORT;
+	}
+	s->real = local_port(o);
+	c = pb_claim_first(s);
+	if (c && c->cookie == cookie)
+		c->real = s->real;
+	return pb_guard_port(s, cookie);
+}
+
 static __always_inline void on_listen(struct bpf_sock_ops *o, struct pb_sock *s)
 {
 	struct pb_config *cfg = pb_cfg();
@@ -125,6 +144,8 @@ static __always_inline void on_listen(struct bpf_sock_ops *o, struct pb_sock *s)
 	}
 	if (!(s->flags & PB_SK_BOUND))
 		err = claim_late(o, s, cookie);
+	else if (s->real != local_port(o))
+		err = port_changed(o, s, cookie);
 	if (err == -PB_EADDRINUSE || !app ||
 	    (!(app->flags & PB_APP_NAMED) && (s->cls & (PB_CLS_V4_VIP | PB_CLS_V6_VIP))))
 		reason = PB_R_LISTEN_PRIVATE;

@@ -55,8 +55,10 @@ static __always_inline void pb_tell(const struct pb_note *n)
 	ev->err = n->err;
 	ev->pid = 0;
 	__builtin_memset(ev->comm, 0, sizeof(ev->comm));
-	if (n->task)
+	if (n->task) {
+		ev->pid = bpf_get_current_pid_tgid() >> 32;
 		bpf_get_current_comm(ev->comm, sizeof(ev->comm));
+	}
 	/* The agent reads every 50 ms; waking it for each connect() would cost more than the connect. */
 	bpf_ringbuf_submit(ev, pb_reason_refuses(n->reason) ? 0 : BPF_RB_NO_WAKEUP);
 }

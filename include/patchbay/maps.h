@@ -202,6 +202,7 @@ struct pb_port {
 /* pb_admit[key]: TCP clients that may finish a handshake.  Written at the
  * client's TCP_CONNECT_CB, dies at the server's PASSIVE_ESTABLISHED_CB or with
  * the client's socket. */
+#define PB_ADMIT_NS 180000000000ULL /* longer than the kernel repeats a SYN (127 s) */
 struct pb_flow_key {
 	struct pb_addr laddr; /* server's side, real */
 	struct pb_addr raddr; /* client's side, real */

@@ -65,7 +65,7 @@ enum pb_reason {
 		_PB_R_MAX,
 };
 
-/* Bit r: reason r refuses.  A mask, for a switch costs the verifier a path a case. */
+/* Bit r: reason r refuses; an unknown one does too.  A mask, for a switch costs the verifier a path a case. */
 #define PB_REFUSES_A 0ULL
 #define PB_REFUSES_N 0ULL
 #define PB_REFUSES_R 1ULL
@@ -78,7 +78,7 @@ static inline __attribute__((always_inline, unused)) int pb_reason_refuses(unsig
 {
 	unsigned long long mask = PB_REFUSING;
 
-	return r < _PB_R_MAX && (mask >> r & 1);
+	return r >= _PB_R_MAX || (mask >> r & 1);
 }
 
 #endif /* PATCHBAY_REASONS_H */
