@@ -38,7 +38,7 @@ static int remove_sub(const char *bpffs, const char *sub, bool links, unsigned *
 		else if (!e)
 			(*removed)++;
 	}
-	pb_names_free(names, n);
+	pb_pin_names_free(names, n);
 	if (!err && rmdir(dir) && errno != ENOENT)
 		err = log_err(-errno, "cannot remove %s", dir);
 	return err;
@@ -67,7 +67,7 @@ int pb_loader_detach_all(const char *bpffs, unsigned *ret_removed)
 	for (size_t i = 0; !err && i < n; i++)
 		if (is_map_dir(names[i]))
 			err = remove_sub(bpffs, names[i], false, &removed);
-	pb_names_free(names, n);
+	pb_pin_names_free(names, n);
 	if (!err && rmdir(top) && errno != ENOENT)
 		err = log_err(-errno, "cannot remove %s", top);
 	if (err)

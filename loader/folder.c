@@ -167,7 +167,7 @@ static void dir_closep(DIR **d)
 		closedir(*d);
 }
 
-void pb_names_free(char **names, size_t n)
+void pb_pin_names_free(char **names, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		free(names[i]);
@@ -194,7 +194,7 @@ int pb_folder_list(const char *bpffs, const char *sub, char ***ret, size_t *ret_
 		if (more)
 			names = more;
 		if (!more || !(names[n] = strdup(e->d_name))) {
-			pb_names_free(names, n);
+			pb_pin_names_free(names, n);
 			return -ENOMEM;
 		}
 		n++;

@@ -63,7 +63,7 @@ int pb_folder_open(const char *bpffs, gid_t group, int *ret_lock_fd, pid_t *ret_
 int pb_folder_maps_mode(const char *bpffs, gid_t group);
 /* Names in BPFFS/patchbay/SUB (SUB NULL: the folder itself), sorted; none if it does not exist. */
 int pb_folder_list(const char *bpffs, const char *sub, char ***ret, size_t *ret_n);
-void pb_names_free(char **names, size_t n);
+void pb_pin_names_free(char **names, size_t n);
 
 /* links.c */
 struct pb_link_look {

@@ -71,7 +71,7 @@ int pb_loader_sweep(struct pb_loader *l)
 		else
 			gone += r;
 	}
-	pb_names_free(names, n);
+	pb_pin_names_free(names, n);
 	return err ? err : gone;
 }
 
@@ -138,7 +138,7 @@ static int list(struct pb_loader *l, const char *bpffs, struct pb_link_state **r
 	if (err)
 		return err;
 	err = read_states(l, bpffs, names, n, ret, ret_n);
-	pb_names_free(names, n);
+	pb_pin_names_free(names, n);
 	return err;
 }
 

@@ -63,9 +63,11 @@ static __always_inline int pb_dest_service(struct pb_dest *d)
 		p.key.ns = d->app->ns;
 	}
 	p.svc = bpf_map_lookup_elem(&pb_services, &p.key);
-	if (!p.svc || !pb_svc_count(p.svc))
+	if (!p.svc)
 		return 0;
 	if (!pb_pick(&p, d->sticky)) {
+		if (p.reason == PB_R_NO_SERVICE)
+			return 0;
 		d->peer = p.peer;
 		pb_dest_refuse(d, p.reason, pb_reason_errno(p.reason));
 		return 1;

@@ -57,34 +57,54 @@ static __always_inline int resolve(struct bpf_sock_addr *ctx, struct pb_dest *d)
 	return 0;
 }
 
+/* The connection goes inside, or to the resolver: what both ends will be shown. */
+static __always_inline void connected(struct pb_sock *s, const struct pb_dest *d)
+{
+	int v4 = pb_addr_is_v4(&d->addr);
+
+	s->peer = d->addr;
+	s->pport = d->port;
+	if (!(s->flags & PB_SK_BOUND)) {
+		s->ep = d->ep;
+		s->ep_gen = d->gen;
+	}
+	s->flags |= PB_SK_PEER | PB_SK_INSIDE | (d->dns ? PB_SK_DNS : PB_SK_LOCAL);
+	if (s->proto == PB_PROTO_UDP)
+		s->flags |= PB_SK_OWNER;
+	if (!(s->flags & (PB_SK_BOUND | PB_SK_SOURCE)) || (s->flags & PB_SK_WILD))
+		s->local =
+			pb_addr_is_loopback(&d->addr) ? pb_addr_loopback(v4) : pb_shown(d->app, v4);
+}
+
 static __always_inline int do_connect(struct bpf_sock_addr *ctx, int v6)
 {
 	struct pb_dest d = { .addr = pb_ctx_addr(ctx, v6), .port = pb_ctx_port(ctx) };
 	struct pb_sock *s;
+	int again;
 
 	if (resolve(ctx, &d))
 		return d.err;
 	s = d.s;
+	if (d.err) {
+		/* A datagram socket keeps the peer it had. */
+		tell_dest(ctx, &d, PB_OP_CONNECT);
+		return d.err;
+	}
+	again = s->proto == PB_PROTO_UDP && (s->flags & PB_SK_INSIDE) && s->pport == d.port &&
+		pb_addr_eq(&s->peer, &d.addr) && d.rport;
 	s->flags &= ~(PB_SK_PEER | PB_SK_LOCAL | PB_SK_INSIDE | PB_SK_DNS | PB_SK_OWNER);
 	/* A datagram socket that has a peer of its own serves nobody else. */
-	if (!d.err && s->proto == PB_PROTO_UDP && (s->flags & PB_SK_PUBLISHED))
+	if (s->proto == PB_PROTO_UDP && (s->flags & PB_SK_PUBLISHED))
 		pb_sock_withdraw(s);
-	if (d.rport && !d.err) {
-		s->peer = d.addr;
-		s->pport = d.port;
-		s->ep = s->flags & PB_SK_BOUND ? s->ep : d.ep;
-		s->ep_gen = d.gen;
-		s->flags |= PB_SK_PEER | PB_SK_INSIDE | (d.dns ? PB_SK_DNS : PB_SK_LOCAL);
-		if (s->proto == PB_PROTO_UDP)
-			s->flags |= PB_SK_OWNER;
-		if (!(s->flags & (PB_SK_BOUND | PB_SK_SOURCE)) || (s->flags & PB_SK_WILD))
-			s->local = pb_addr_is_loopback(&d.addr)
-					   ? pb_addr_loopback(pb_addr_is_v4(&d.addr))
-					   : pb_shown(d.app, pb_addr_is_v4(&d.addr));
+	if (d.rport) {
+		connected(s, &d);
 		pb_ctx_set(ctx, v6, &d.real, d.rport);
 	}
-	tell_dest(ctx, &d, PB_OP_CONNECT);
-	return d.err;
+	if (again)
+		pb_count(d.reason); /* one event for a peer, not for each connect() to it */
+	else
+		tell_dest(ctx, &d, PB_OP_CONNECT);
+	return 0;
 }
 
 /* Remembers where a datagram went, so that the reply comes from there.  1: it was known. */

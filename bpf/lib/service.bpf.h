@@ -118,8 +118,14 @@ __noinline int pb_svc_nth(const struct pb_service *svc, __u32 n)
 		return 0;
 	for (__u32 w = 0; w < PB_SLOT_WORDS; w++) {
 		__u64 live = svc->live[w];
-		__u32 c = pb_popcount64(live);
+		__u32 c;
 
+		if (!live)
+			continue;
+		/* Most services have one endpoint: no counting for it. */
+		if (!n)
+			return svc->slot[(w * 64 + pb_ctz64(live)) & (PB_SLOTS - 1)];
+		c = pb_popcount64(live);
 		if (n < c)
 			return svc->slot[(w * 64 + pb_nth_bit64(live, n)) & (PB_SLOTS - 1)];
 		n -= c;
@@ -134,7 +140,8 @@ __noinline int pb_svc_count(const struct pb_service *svc)
 	if (!svc)
 		return 0;
 	for (__u32 w = 0; w < PB_SLOT_WORDS; w++)
-		n += pb_popcount64(svc->live[w]);
+		if (svc->live[w])
+			n += pb_popcount64(svc->live[w]);
 	return n;
 }
 

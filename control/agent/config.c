@@ -63,7 +63,7 @@ static int read_file(const char *path, char **ret, char *err)
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	_cleanup_free_ char *text = NULL;
 	struct stat st;
-	size_t n;
+	size_t n = 0;
 	int e;
 
 	if (fd < 0 || fstat(fd, &st))

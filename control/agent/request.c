@@ -140,7 +140,7 @@ static const char *shown(const char *s, char buf[44])
 {
 	size_t n = 0;
 
-	for (; s[n] && n < 40; n++)
+	for (; n < 40 && s[n]; n++)
 		buf[n] = isprint((unsigned char)s[n]) ? s[n] : '?';
 	memcpy(buf + n, s[n] ? "..." : "", s[n] ? 4 : 1);
 	return buf;
