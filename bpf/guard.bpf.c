@@ -212,35 +212,46 @@ static __always_inline int skb_flow(struct __sk_buff *skb, struct pb_flow_key *k
 	       bpf_skb_load_bytes(skb, off + 2, &k->rport, 2);
 }
 
-/* The sender's real source, and the way back to it. */
-static __always_inline int register_source(struct bpf_sock *sk, struct pb_sock *s,
-					   const struct pb_flow_key *flow, __u64 cookie)
+/* Is the source of @flow registered for this socket? */
+static __always_inline int is_registered(const struct pb_sock *s, const struct pb_flow_key *flow)
+{
+	if (s->sport != flow->lport)
+		return 0;
+	if (pb_addr_is_v4(&flow->laddr))
+		return (s->flags & PB_SK_SRC4) && pb_addr_eq(&s->src4, &flow->laddr);
+	return (s->flags & PB_SK_SRC6) && pb_addr_eq(&s->src6, &flow->laddr);
+}
+
+/* The sender's real source, and the way back to it: one of each family for a socket. */
+static __always_inline int register_source(struct pb_sock *s, const struct pb_flow_key *flow,
+					   __u64 cookie)
 {
 	struct pb_udp_key real = { .addr = flow->laddr, .port = flow->lport }, virt = {};
-	struct pb_app *app = pb_app_at(s->app);
-	struct pb_udp_src src = { .cookie = cookie, .app = s->app };
 	struct pb_udp_virt back = { .cookie = cookie, .app = s->app };
+	struct pb_udp_src src = { .cookie = cookie, .app = s->app };
+	struct pb_app *app = pb_app_at(s->app);
+	int v4 = pb_addr_is_v4(&flow->laddr);
 
-	(void)sk;
 	if (!app)
 		return -1;
-	src.addr = pb_shown(app, pb_addr_is_v4(&flow->laddr));
+	pb_forget_source(s, v4, cookie);
+	src.addr = pb_shown(app, v4);
 	src.port = s->lport ? s->lport : flow->lport;
 	virt.addr = src.addr;
 	virt.port = src.port;
 	back.addr = flow->laddr;
 	back.port = flow->lport;
-	if (bpf_map_update_elem(&pb_udp_src, &real, &src, BPF_ANY) ||
-	    bpf_map_update_elem(&pb_udp_virt, &virt, &back, BPF_ANY))
+	if (bpf_map_update_elem(&pb_udp_src, &real, &src, BPF_ANY))
 		return -1;
-	if (s->sport && (s->sport != flow->lport || !pb_addr_eq(&s->src, &flow->laddr))) {
-		real.addr = s->src;
-		real.port = s->sport;
-		bpf_map_delete_elem(&pb_udp_src, &real);
-	}
-	s->src = flow->laddr;
 	s->sport = flow->lport;
-	return 0;
+	if (v4) {
+		s->src4 = flow->laddr;
+		s->flags |= PB_SK_SRC4;
+	} else {
+		s->src6 = flow->laddr;
+		s->flags |= PB_SK_SRC6;
+	}
+	return bpf_map_update_elem(&pb_udp_virt, &virt, &back, BPF_ANY) ? -1 : 0;
 }
 
 static __always_inline int do_egress(struct __sk_buff *skb)
@@ -258,8 +269,8 @@ static __always_inline int do_egress(struct __sk_buff *skb)
 	s = pb_sock_of(sk);
 	if (!s || !(s->flags & (PB_SK_OWNER | PB_SK_PORT)) || skb_flow(skb, &k))
 		return 0;
-	if ((s->flags & PB_SK_OWNER) && (s->sport != k.lport || !pb_addr_eq(&s->src, &k.laddr)) &&
-	    register_source(sk, s, &k, bpf_get_socket_cookie(skb))) {
+	if ((s->flags & PB_SK_OWNER) && !is_registered(s, &k) &&
+	    register_source(s, &k, bpf_get_socket_cookie(skb))) {
 		pb_count(PB_R_MAP_FULL);
 		return -PB_ENOBUFS;
 	}

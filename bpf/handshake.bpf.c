@@ -218,7 +218,7 @@ static __always_inline void on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
 	struct tcp_sock *tp;
 	struct pb_flow_key k;
 	struct pb_admit *a;
-	__u64 cookie = bpf_get_socket_cookie(o), peer;
+	__u64 cookie = bpf_get_socket_cookie(o);
 	int published = s->flags & PB_SK_PUBLISHED;
 
 	child_reset(s);
@@ -239,7 +239,6 @@ static __always_inline void on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
 	s->local = a->dst;
 	s->lport = a->dport;
 	s->flags |= PB_SK_PEER | PB_SK_LOCAL;
-	peer = a->app;
 	bpf_map_delete_elem(&pb_admit, &k);
 	ep = pb_ep_at(s->ep);
 	if (published && ep && ep->gen == s->ep_gen) {
@@ -248,7 +247,6 @@ static __always_inline void on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
 		s->flags |= PB_SK_COUNTED;
 		bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	}
-	(void)peer;
 }
 
 static __always_inline void on_state(struct bpf_sock_ops *o, struct pb_sock *s)

@@ -154,34 +154,18 @@ static __always_inline int do_post_bind(struct bpf_sock *ctx)
 	return 0;
 }
 
-/* Datagram sources die with their socket. */
-static __always_inline void forget_source(const struct pb_sock *s, __u64 cookie)
-{
-	struct pb_udp_key k = { .addr = s->src, .port = s->sport };
-	struct pb_udp_src *src = bpf_map_lookup_elem(&pb_udp_src, &k);
-	struct pb_udp_virt *virt;
-
-	if (!src || src->cookie != cookie)
-		return;
-	bpf_map_delete_elem(&pb_udp_src, &k);
-	k.addr = src->addr;
-	k.port = src->port;
-	virt = bpf_map_lookup_elem(&pb_udp_virt, &k);
-	if (virt && virt->cookie == cookie)
-		bpf_map_delete_elem(&pb_udp_virt, &k);
-}
-
 static __always_inline int do_release(struct bpf_sock *ctx)
 {
 	struct pb_sock *s = pb_sock_of(ctx);
 	struct pb_note n = { .op = PB_OP_RELEASE, .task = 1, .reason = PB_R_WITHDRAW };
 	__u64 cookie;
 
-	if (!s || !(s->flags & (PB_SK_BOUND | PB_SK_PORT | PB_SK_PUBLISHED) || s->sport))
+	if (!s ||
+	    !(s->flags & (PB_SK_BOUND | PB_SK_PORT | PB_SK_PUBLISHED | PB_SK_SRC4 | PB_SK_SRC6)))
 		return 1;
 	cookie = bpf_get_socket_cookie(ctx);
-	if (s->sport)
-		forget_source(s, cookie);
+	pb_forget_source(s, 1, cookie);
+	pb_forget_source(s, 0, cookie);
 	/* A child's storage is a copy of its listener's: it owns nothing. */
 	if (s->owner != cookie)
 		return 1;

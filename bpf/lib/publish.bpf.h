@@ -70,12 +70,18 @@ static __always_inline void pb_slot_drop(const struct pb_svc_key *k, __u32 slot)
 	__sync_fetch_and_and(&svc->taken[w], ~bit);
 }
 
-/* Puts endpoint @ep into the service of @k: slot number, or -ENOBUFS. */
-static __always_inline int pb_slot_add(const struct pb_svc_key *k, __u32 ep)
+/* Puts endpoint @ep into the service of @key: slot number, or -ENOBUFS.  Global: the verifier
+ * walks its retries once. */
+__noinline int pb_slot_add(const struct pb_svc_key *key, __u32 ep)
 {
+	struct pb_svc_key k;
+
+	if (!key)
+		return -PB_ENOBUFS;
+	k = *key;
 	/* The agent may remove an empty service between look-up and use: look again. */
 	for (int i = 0; i < 3; i++) {
-		struct pb_service *svc = pb_svc_get_or_add(k);
+		struct pb_service *svc = pb_svc_get_or_add(&k);
 		struct pb_service *now;
 		int slot;
 
@@ -88,7 +94,7 @@ static __always_inline int pb_slot_add(const struct pb_svc_key *k, __u32 ep)
 		svc->slot[slot] = ep;
 		__sync_fetch_and_or(&svc->live[(slot >> 6) & (PB_SLOT_WORDS - 1)],
 				    1ULL << (slot & 63));
-		now = bpf_map_lookup_elem(&pb_services, k);
+		now = bpf_map_lookup_elem(&pb_services, &k);
 		if (now && *(volatile __u32 *)&now->slot[slot] == ep)
 			return slot;
 	}

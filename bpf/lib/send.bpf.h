@@ -146,6 +146,12 @@ static __always_inline int is_connected_peer(struct bpf_sock *sk, const struct p
 	return s && (s->flags & PB_SK_INSIDE);
 }
 
+/* A number for a socket, never 0, whose every bit depends on the cookie (Knuth 6.4). */
+static __always_inline __u32 pb_spread(__u64 cookie)
+{
+	return (__u32)(cookie * 0x9e3779b97f4a7c15ULL >> 33) + 1;
+}
+
 static __always_inline int do_sendmsg(struct bpf_sock_addr *ctx, int v6)
 {
 	struct pb_dest d = { .addr = pb_ctx_addr(ctx, v6), .port = pb_ctx_port(ctx) };
@@ -154,7 +160,7 @@ static __always_inline int do_sendmsg(struct bpf_sock_addr *ctx, int v6)
 
 	if (!sk || is_connected_peer(sk, &d, v6))
 		return 0;
-	d.sticky = bpf_get_socket_cookie(ctx) | 1;
+	d.sticky = pb_spread(bpf_get_socket_cookie(ctx));
 	if (resolve(ctx, &d))
 		return d.err;
 	known = !d.err && remember(sk, &d);

@@ -75,4 +75,27 @@ __noinline int pb_in_pool(const struct pb_addr *addr)
 	return bpf_map_lookup_elem(&pb_addrs, &a) != 0;
 }
 
+/* A datagram source of @s dies with its socket, or gives way to another. */
+static __always_inline void pb_forget_source(struct pb_sock *s, int v4, __u64 cookie)
+{
+	struct pb_udp_key real = { .addr = v4 ? s->src4 : s->src6, .port = s->sport }, virt = {};
+	__u32 flag = v4 ? PB_SK_SRC4 : PB_SK_SRC6;
+	struct pb_udp_src *src;
+	struct pb_udp_virt *back;
+
+	if (!(s->flags & flag))
+		return;
+	s->flags &= ~flag;
+	src = bpf_map_lookup_elem(&pb_udp_src, &real);
+	if (!src || src->cookie != cookie)
+		return;
+	/* Read first: a deleted element may be another's at once. */
+	virt.addr = src->addr;
+	virt.port = src->port;
+	bpf_map_delete_elem(&pb_udp_src, &real);
+	back = bpf_map_lookup_elem(&pb_udp_virt, &virt);
+	if (back && back->cookie == cookie)
+		bpf_map_delete_elem(&pb_udp_virt, &virt);
+}
+
 #endif /* PB_SOCK_BPF_H */

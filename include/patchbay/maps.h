@@ -272,6 +272,8 @@ struct pb_udp_virt {
 #define PB_SK_WILD (1u << 14)	  /* wildcard bind: keep the address the program asked for */
 #define PB_SK_ADMITTED (1u << 15) /* client: pb_admit was written for this connection */
 #define PB_SK_REUSEADDR (1u << 16)
+#define PB_SK_SRC4 (1u << 17) /* src4 is registered */
+#define PB_SK_SRC6 (1u << 18)
 
 /*
  * pb_socks: socket-local storage, from sock_create on; inherited by accepted
@@ -287,16 +289,17 @@ struct pb_sock {
 	__u64 netns;
 	struct pb_addr local;
 	struct pb_addr peer;
-	struct pb_addr src; /* UDP: real source registered in pb_udp_src */
+	struct pb_addr src4; /* UDP: real sources registered in pb_udp_src, with sport */
+	struct pb_addr src6;
 	__be16 lport;
 	__be16 pport;
 	__be16 real;  /* own real port */
-	__be16 sport; /* UDP: real source port registered */
+	__be16 sport; /* UDP: real port of src4 and src6 */
 	__u32 ep;     /* listener and child: own endpoint; client: the chosen one */
 	__u32 ep_gen;
 	__u32 uid;
 	__u32 pad;
-	__u64 reserved[4];
+	__u64 reserved[2];
 };
 
 /* pb_usocks: what an unconnected UDP socket sent to, so that replies come back
