@@ -100,8 +100,8 @@ int pb_create(struct bpf_sock *ctx)
 	({ \
 		volatile const struct bpf_sk_lookup *_c = (c); \
 		__u32 _ip4 = _c->side##_ip4; \
-		struct pb_addr _a = { { _c->side##_ip6[0], _c->side##_ip6[1], _c->side##_ip6[2], \
-					_c->side##_ip6[3] } }; \
+		struct pb_addr _a = { .w = { _c->side##_ip6[0], _c->side##_ip6[1], \
+					     _c->side##_ip6[2], _c->side##_ip6[3] } }; \
 		(v6) ? _a : pb_addr_v4(_ip4); \
 	})
 

@@ -32,8 +32,8 @@ static __always_inline int is_v4(const struct bpf_sock_ops *o)
 	({ \
 		volatile const struct bpf_sock_ops *_o = (o); \
 		__u32 _ip4 = _o->side##_ip4; \
-		struct pb_addr _a = { { _o->side##_ip6[0], _o->side##_ip6[1], _o->side##_ip6[2], \
-					_o->side##_ip6[3] } }; \
+		struct pb_addr _a = { .w = { _o->side##_ip6[0], _o->side##_ip6[1], \
+					     _o->side##_ip6[2], _o->side##_ip6[3] } }; \
 		(v4) ? pb_addr_v4(_ip4) : _a; \
 	})
 

@@ -58,7 +58,7 @@ show '198.51.100.9' 'patchbay run --tag grp=front -- getent ahostsv4 www.example
 
 chapter "A cache, with an address from the pool"
 mkdir "$SBX/redis"
-background cache "patchbay run --name cache --tag grp=back -- redis-server --dir $SBX/redis --save --loglevel warning"
+background cache "patchbay run --name cache --tag grp=back -- redis-server --dir $SBX/redis --save --protected-mode no --loglevel warning"
 appears cache:6379 1
 show 'cache' 'patchbay apps'
 show 'PONG' 'patchbay run --tag grp=back -- redis-cli -h cache ping'
@@ -73,9 +73,9 @@ say "web and cache share no group. A program of group front is refused at connec
 show 'denied|EACCES|[Pp]ermission' 'patchbay run --name shop --tag grp=front -- redis-cli -h cache ping'
 background shop "patchbay run --name shop --tag grp=front -- nc -l 9000"
 appears shop:9000 1
-show 'no-group' 'patchbay check shop cache:6379'
+show 'share no grp tag' 'patchbay check shop cache:6379'
 show 'no-group' 'patchbay why shop cache:6379'
-show 'allow' 'patchbay check shop web:80'
+show 'share a grp tag' 'patchbay check shop web:80'
 say "A program without an identity cannot go round it by the real port either:"
 real=$(real_ports web:80)
 show 'refused|Failed to connect' "curl -sS --max-time 5 http://127.0.0.1:${real%% *}/"
@@ -99,7 +99,7 @@ else
 fi
 show '[Aa]live' 'patchbay status'
 start_agent
-say "" "A new agent takes over what it finds; no connection notices."
+say "A new agent takes over what it finds; no connection notices."
 show 'web' 'patchbay apps'
 app_stop loop
 

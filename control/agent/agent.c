@@ -45,6 +45,28 @@ void pb_agent_warn(struct pb_agent *a, enum pb_warning w, bool on)
 		log_info("over: %s", warnings[w].text);
 }
 
+int pb_refuse(int err, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	pb_log(PB_LOG_ERR, "%s", text);
+	return err;
+}
+
+int pb_agent_helper(struct pb_agent *a)
+{
+	int err;
+
+	pb_privsep_stop(&a->helper);
+	err = pb_privsep_start(&a->helper, a->helper_path, a->cgroup, a->cgroup_fd);
+	pb_agent_warn(a, PB_W_HELPER, err != 0);
+	return err;
+}
+
 /* ---- start --------------------------------------------------------------- */
 
 static int read_config(struct pb_agent *a)
@@ -74,13 +96,16 @@ int pb_agent_check_config(const struct pb_agent_opts *opts)
 
 static int make_cgroup(struct pb_agent *a)
 {
+	bool made = !mkdir(a->cgroup, 0755);
 	int err;
 
-	if (mkdir(a->cgroup, 0755) && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return log_err(-errno, "cannot make the cgroup %s", a->cgroup);
 	err = pb_cgroup_id(AT_FDCWD, a->cgroup, &a->cgroup_id);
+	if (err && made)
+		rmdir(a->cgroup);
 	if (err == -EMEDIUMTYPE)
-		return log_err(err, "%s is not below the cgroup2 mount", a->cgroup);
+		return pb_refuse(err, "%s is not below the cgroup2 mount", a->cgroup);
 	if (!err && (a->cgroup_fd = open(a->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		err = -errno;
 	return err ? log_err(err, "cannot open the cgroup %s", a->cgroup) : 0;
@@ -191,7 +216,7 @@ static int start_kernel(struct pb_agent *a)
 		err = make_run_dir(a);
 	if (err)
 		return err;
-	err = pb_privsep_start(&a->helper, a->helper_path, a->cgroup_fd);
+	err = pb_agent_helper(a);
 	if (err)
 		return log_err(err, "cannot start %s", a->helper_path);
 	err = pb_scopes_start(a);
@@ -241,6 +266,8 @@ static void on_heal(uv_timer_t *t)
 {
 	struct pb_agent *a = t->data;
 
+	if (!pb_privsep_alive(&a->helper))
+		pb_agent_helper(a);
 	pb_kernel_heal(a);
 	pb_scopes_reconcile(a);
 	pb_kernel_collect(a);
@@ -349,10 +376,9 @@ static void run(struct pb_agent *a)
 
 int pb_agent_run(const struct pb_agent_opts *opts)
 {
-	struct pb_agent a = { .opts = opts,
-			      .cgroup_fd = -1,
-			      .helper = { .fd = -1 },
-			      .start_ns = pb_now_ns() };
+	struct pb_agent a = {
+		.opts = opts, .cgroup_fd = -1, .helper = { .fd = -1 }, .start_ns = pb_now_ns()
+	};
 
 	if (read_config(&a))
 		return 2;

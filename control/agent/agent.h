@@ -26,7 +26,7 @@
 #define PB_RUN_BURST 100
 #define PB_BEAT_MS 500
 #define PB_HEAL_MS 5000
-#define PB_COLLECT_S 600     /* services without endpoints go at least this often */
+#define PB_COLLECT_S 600      /* services without endpoints go at least this often */
 #define PB_COLLECT_PERCENT 50 /* ... and when the map is that full */
 
 struct pb_loader;
@@ -44,9 +44,9 @@ struct pb_agent_opts {
 
 /* What is wrong now, for `patchbay status`; one bit each, text in agent.c. */
 #define PB_WARNINGS(X) \
-	X(HELPER, "helper", "patchbay-helper has ended: run fails until the agent is restarted") \
+	X(HELPER, "helper", "patchbay-helper has ended and cannot be started again: run fails") \
 	X(CGROUP, "cgroup", "the managed cgroup is gone and cannot be made again") \
-	X(LINKS, "links", "a hook is not attached and could not be attached again") \
+	X(LINKS, "links", "a hook is not attached and cannot be attached") \
 	X(GUARD, "guard", "admission is not attached: programs cannot listen") \
 	X(DNS, "dns", "the resolver is off: names inside are not found") \
 	X(ROUTE, "route", \
@@ -59,7 +59,7 @@ enum pb_warning {
 #define PB_X(sym, code, text) PB_W_##sym,
 	PB_WARNINGS(PB_X)
 #undef PB_X
-	_PB_W_MAX,
+		_PB_W_MAX,
 };
 
 struct pb_agent {
@@ -100,6 +100,11 @@ int pb_agent_run(const struct pb_agent_opts *opts);
 /* Reads and checks the configuration; exit code 0 or 2. */
 int pb_agent_check_config(const struct pb_agent_opts *opts);
 
+/* Logs a sentence that needs no errno behind it; returns err. */
+int pb_refuse(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Starts patchbay-helper again; it needs no capability where the agent's user owns the cgroup. */
+int pb_agent_helper(struct pb_agent *a);
 void pb_agent_warn(struct pb_agent *a, enum pb_warning w, bool on);
 const char *pb_warning_code(unsigned w);
 const char *pb_warning_text(unsigned w);

@@ -113,10 +113,9 @@ unsigned pb_cgroup_pids(int dir, const char *name, unsigned max)
 int pb_cgroup_save(int dir, const char *name, const struct pb_app_rec *rec, int64_t since)
 {
 	_cleanup_close_ int fd = open_dir(dir, name);
-	struct saved s = { .version = XATTR_VERSION,
-			   .uid = rec->uid,
-			   .since = since,
-			   .n_egress = rec->n_egress };
+	struct saved s = {
+		.version = XATTR_VERSION, .uid = rec->uid, .since = since, .n_egress = rec->n_egress
+	};
 
 	if (fd < 0)
 		return fd;

@@ -76,8 +76,8 @@ static void consider(struct search *s, const struct pb_app_rec *server, uint32_t
 	s->best->endpoint = ep;
 	s->best->rule = NULL;
 	if (r == PB_R_DENY_RULE || r == PB_R_ALLOW_RULE)
-		s->best->rule = rule_text(s->agent, s->src, server, port, proto,
-					  r == PB_R_ALLOW_RULE);
+		s->best->rule =
+			rule_text(s->agent, s->src, server, port, proto, r == PB_R_ALLOW_RULE);
 }
 
 static int consider_endpoint(uint32_t index, const struct pb_endpoint *ep, void *arg)
@@ -233,9 +233,10 @@ int pb_check_json(struct pb_agent *a, const char *src, const char *dest, uint8_t
 		return -ENOENT;
 	}
 	if (pb_target_parse(dest, &t)) {
-		snprintf(err, PB_ERR_LEN,
-			 "\"%.80s\" is not NAME, ADDRESS or either with :PORT (IPv6 with a port: [ADDRESS]:PORT)",
-			 dest);
+		snprintf(
+			err, PB_ERR_LEN,
+			"\"%.80s\" is not NAME, ADDRESS or either with :PORT (IPv6 with a port: [ADDRESS]:PORT)",
+			dest);
 		return -EINVAL;
 	}
 	if (pb_check(a, c, &t, proto, &v)) {

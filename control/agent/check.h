@@ -10,7 +10,7 @@
 #include "view.h"
 
 struct pb_verdict {
-	uint32_t reason; /* enum pb_reason */
+	uint32_t reason;   /* enum pb_reason */
 	uint32_t endpoint; /* 0 none */
 	const char *rule;  /* text of the rule that decided, or NULL */
 };

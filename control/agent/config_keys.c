@@ -131,7 +131,7 @@ static int parse_pool(void *obj, const struct cfg_key *key, const char *value, c
 {
 	struct pb_config_agent *a = obj;
 	bool v4 = key->offset == offsetof(struct pb_config_agent, pool4);
-	struct pb_addr net = { { 0 } };
+	struct pb_addr net = { 0 };
 	uint32_t bits = 0;
 
 	if (strcmp(value, "none")) {

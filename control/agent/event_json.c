@@ -37,12 +37,9 @@ const char *pb_reason_text(unsigned reason)
 const char *pb_verdict_name(unsigned reason)
 {
 	switch (reason < _PB_R_MAX ? reasons[reason].class : 'N') {
-	case 'A':
-		return "allow";
-	case 'R':
-		return "refuse";
-	default:
-		return "note";
+	case 'A': return "allow";
+	case 'R': return "refuse";
+	default: return "note";
 	}
 }
 
@@ -56,13 +53,9 @@ const char *pb_proto_name(unsigned proto)
 	static char number[12];
 
 	switch (proto) {
-	case PB_PROTO_TCP:
-		return "tcp";
-	case PB_PROTO_UDP:
-		return "udp";
-	default:
-		snprintf(number, sizeof(number), "%u", proto);
-		return number;
+	case PB_PROTO_TCP: return "tcp";
+	case PB_PROTO_UDP: return "udp";
+	default: snprintf(number, sizeof(number), "%u", proto); return number;
 	}
 }
 

@@ -33,7 +33,7 @@ const char *pb_op_name(unsigned op);
 struct pb_event_filter {
 	bool refused; /* only refusals */
 	bool by_app;
-	uint64_t ref;		 /* with by_app: this scope, */
+	uint64_t ref;		/* with by_app: this scope, */
 	char name[PB_NAME_LEN]; /* or any of this name; empty: by ref only */
 };
 bool pb_event_wanted(const struct pb_event_filter *f, const struct pb_event_rec *r);

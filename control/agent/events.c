@@ -165,13 +165,14 @@ static void on_timer(uv_timer_t *t)
 
 int pb_events_start(struct pb_agent *a)
 {
-	_cleanup_free_ struct pb_history *h = calloc(1, sizeof(*h));
 	int fd = pb_maps_fd(a->maps, "pb_events"), err;
+	_cleanup_free_ struct pb_history *h = NULL;
 
-	if (!h)
-		return -ENOMEM;
 	if (fd < 0)
 		return fd;
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return -ENOMEM;
 	h->agent = a;
 	h->ring = ring_buffer__new(fd, sample, h, NULL);
 	if (!h->ring)

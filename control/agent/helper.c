@@ -2,8 +2,8 @@
 /*
  * patchbay-helper: makes and removes scopes below one cgroup and moves a
  * process into one, for an agent that has given up the right to.  Started by
- * patchbayd with its socket on fd 3 and the cgroup's folder on fd 4; ends when
- * the agent's end closes.  Nothing else belongs in here (docs/SECURITY.md).
+ * patchbayd with its socket on fd 3, the cgroup's folder on fd 4 and its parent's
+ * on fd 5; ends when the agent's end closes.  Nothing else belongs in here (docs/SECURITY.md).
  */
 #include <cap-ng.h>
 #include <dirent.h>
@@ -97,21 +97,34 @@ static int do_move(const char *name, pid_t pid)
 	return write(procs, text, (size_t)len) == len ? 0 : -errno;
 }
 
-static int serve(const struct pb_helper_req *q)
+/* The managed cgroup was removed, which the agent cannot undo: its parent may be mode 0555. */
+static int do_root(const char *base)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (mkdirat(PB_HELPER_PARENT_FD, base, 0755) && errno != EEXIST)
+		return -errno;
+	fd = open_scope(PB_HELPER_PARENT_FD, base);
+	if (fd < 0)
+		return fd;
+	if (fchmod(fd, 0755) || dup3(fd, PB_HELPER_CGROUP_FD, O_CLOEXEC) < 0)
+		return -errno;
+	return 0;
+}
+
+static int serve(const struct pb_helper_req *q, const char *base)
 {
 	if (q->op == PB_HELPER_PING)
 		return 0;
+	if (q->op == PB_HELPER_ROOT)
+		return do_root(base);
 	if (!pb_scope_name_ok(q->name))
 		return -EINVAL;
 	switch (q->op) {
-	case PB_HELPER_MKDIR:
-		return do_mkdir(q->name);
-	case PB_HELPER_RMDIR:
-		return remove_tree(PB_HELPER_CGROUP_FD, q->name, 0);
-	case PB_HELPER_MOVE:
-		return do_move(q->name, q->pid);
-	default:
-		return -ENOSYS;
+	case PB_HELPER_MKDIR: return do_mkdir(q->name);
+	case PB_HELPER_RMDIR: return remove_tree(PB_HELPER_CGROUP_FD, q->name, 0);
+	case PB_HELPER_MOVE: return do_move(q->name, q->pid);
+	default: return -ENOSYS;
 	}
 }
 
@@ -131,11 +144,11 @@ static void drop_capabilities(void)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct statfs fs;
 
-	if (fstatfs(PB_HELPER_CGROUP_FD, &fs) || fs.f_type != CGROUP2_MAGIC) {
+	if (argc != 2 || fstatfs(PB_HELPER_CGROUP_FD, &fs) || fs.f_type != CGROUP2_MAGIC) {
 		fputs("patchbay-helper is started by patchbayd, not by hand\n", stderr);
 		return 2;
 	}
@@ -155,7 +168,7 @@ int main(void)
 		if (n != (ssize_t)sizeof(q))
 			return 1;
 		rep.seq = q.seq;
-		rep.err = serve(&q);
+		rep.err = serve(&q, argv[1]);
 		if (send(PB_HELPER_SOCK_FD, &rep, sizeof(rep), MSG_NOSIGNAL) < 0)
 			return 1;
 	}

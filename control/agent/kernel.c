@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <bpf/bpf.h>
 
@@ -34,11 +33,11 @@ static int open_loader(struct pb_agent *a)
 	int err = pb_loader_open(&a->loader, &o, &pid);
 
 	if (err == -EBUSY && pid)
-		return log_err(err, "another patchbayd (pid %d) serves %s", pid, a->bpffs);
+		return pb_refuse(err, "another patchbayd (pid %d) serves %s", pid, a->bpffs);
 	if (err == -EUCLEAN)
-		return log_err(err,
-			       "the maps below %s have another layout: patchbay detach --all first",
-			       a->bpffs);
+		return pb_refuse(
+			err, "the maps below %s have another layout: patchbay detach --all first",
+			a->bpffs);
 	if (err)
 		return log_err(err, "cannot load the kernel programs (bpffs %s)", a->bpffs);
 	return 0;
@@ -55,7 +54,8 @@ static int write_config(struct pb_agent *a)
 	if (err)
 		return log_err(err, "cannot read the cookie of the network namespace");
 	if (k->netns && k->netns != netns) {
-		log_warn("the guarded network namespace changes: listeners of before are not reachable");
+		log_warn(
+			"the guarded network namespace changes: listeners of before are not reachable");
 		k->flags &= ~(PB_CFG_GUARD | PB_CFG_DNS);
 	}
 	k->netns = netns;
@@ -138,17 +138,18 @@ int pb_kernel_attach(struct pb_agent *a)
 	err = pb_loader_attach_cgroup(a->loader, a->cgroup_fd, a->cgroup_id, true, &report);
 	pb_agent_warn(a, PB_W_LINKS, err != 0);
 	if (err == -EXDEV)
-		return log_err(err,
-			       "the hooks are attached to another cgroup than %s: use that one, or patchbay detach --all first",
-			       a->cgroup);
+		return pb_refuse(
+			err,
+			"the hooks are attached to another cgroup than %s: use that one, or patchbay detach --all first",
+			a->cgroup);
 	if (err)
 		return log_err(err, "cannot attach the hooks to %s", a->cgroup);
-	log_debug("links: %u made, %u updated in place, %u healed", report.attached,
-		  report.updated, report.healed);
+	log_debug("links: %u made, %u updated in place, %u healed", report.attached, report.updated,
+		  report.healed);
 	return 0;
 }
 
-/* The managed cgroup is empty and somebody removed it: make it again, with a helper for it. */
+/* The managed cgroup is empty and somebody removed it: make it again. */
 static void heal_cgroup(struct pb_agent *a)
 {
 	_cleanup_close_ int fd = -1;
@@ -157,18 +158,14 @@ static void heal_cgroup(struct pb_agent *a)
 	if (!pb_cgroup_id(AT_FDCWD, a->cgroup, &id) && id == a->cgroup_id)
 		return;
 	log_warn("%s is gone: making it again", a->cgroup);
-	if ((mkdir(a->cgroup, 0755) && errno != EEXIST) ||
-	    pb_cgroup_id(AT_FDCWD, a->cgroup, &id) ||
+	if (pb_privsep_root(&a->helper) || pb_cgroup_id(AT_FDCWD, a->cgroup, &id) ||
 	    (fd = open(a->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
 		pb_agent_warn(a, PB_W_CGROUP, true);
 		return;
 	}
-	pb_privsep_stop(&a->helper);
 	close(a->cgroup_fd);
 	a->cgroup_fd = TAKE_FD(fd);
 	a->cgroup_id = id;
-	pb_agent_warn(a, PB_W_HELPER,
-		      pb_privsep_start(&a->helper, a->helper_path, a->cgroup_fd) != 0);
 	pb_agent_warn(a, PB_W_CGROUP, false);
 	pb_loader_sweep(a->loader);
 	pb_kernel_attach(a);

@@ -19,8 +19,17 @@ static const char help[] =
 	"  --version        print the version and exit\n"
 	"  --help           print this text and exit\n";
 
-enum { OPT_CONFIG = 256, OPT_RUN_DIR, OPT_BPFFS, OPT_CGROUP, OPT_HELPER, OPT_CHECK, OPT_PRINT,
-       OPT_VERSION, OPT_HELP };
+enum {
+	OPT_CONFIG = 256,
+	OPT_RUN_DIR,
+	OPT_BPFFS,
+	OPT_CGROUP,
+	OPT_HELPER,
+	OPT_CHECK,
+	OPT_PRINT,
+	OPT_VERSION,
+	OPT_HELP
+};
 
 static const struct option options[] = { { "config", required_argument, NULL, OPT_CONFIG },
 					 { "run-dir", required_argument, NULL, OPT_RUN_DIR },
@@ -55,36 +64,18 @@ int main(int argc, char **argv)
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (opt) {
-		case OPT_CONFIG:
-			o.config = optarg;
-			break;
-		case OPT_RUN_DIR:
-			o.run_dir = optarg;
-			break;
-		case OPT_BPFFS:
-			o.bpffs = optarg;
-			break;
-		case OPT_CGROUP:
-			o.cgroup = optarg;
-			break;
-		case OPT_HELPER:
-			o.helper = optarg;
-			break;
-		case OPT_CHECK:
-			act = pb_agent_check_config;
-			break;
-		case OPT_PRINT:
-			act = print_config;
-			break;
+		case OPT_CONFIG: o.config = optarg; break;
+		case OPT_RUN_DIR: o.run_dir = optarg; break;
+		case OPT_BPFFS: o.bpffs = optarg; break;
+		case OPT_CGROUP: o.cgroup = optarg; break;
+		case OPT_HELPER: o.helper = optarg; break;
+		case OPT_CHECK: act = pb_agent_check_config; break;
+		case OPT_PRINT: act = print_config; break;
 		case OPT_VERSION:
 			printf("patchbayd %s (ABI %d)\n", PB_VERSION, PB_ABI_VERSION);
 			return 0;
-		case OPT_HELP:
-			fputs(help, stdout);
-			return 0;
-		default:
-			fputs("Try 'patchbayd --help'.\n", stderr);
-			return 2;
+		case OPT_HELP: fputs(help, stdout); return 0;
+		default: fputs("Try 'patchbayd --help'.\n", stderr); return 2;
 		}
 	}
 	if (optind < argc) {

@@ -14,6 +14,16 @@ static pb_op_fn *const handlers[_PB_REQ_MAX] = {
 	[PB_REQ_RELOAD] = pb_op_reload,	      [PB_REQ_RELEASE] = pb_op_release,
 };
 
+int pb_op_fail(struct pb_op_ctx *c, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(c->err, sizeof(c->err), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
 json_t *pb_ops_error(int err, const char *text)
 {
 	const char *name = strerrorname_np(-err);
@@ -32,10 +42,10 @@ static void send_or_finish(struct pb_conn *c, json_t *answer)
 static int serve(struct pb_op_ctx *c)
 {
 	if (c->req->root_only && pb_conn_peer(c->conn)->uid)
-		return PB_FAIL(c, -EPERM, "only root may do that");
+		return pb_op_fail(c, -EPERM, "only root may do that");
 	c->out = json_pack("{s:b}", "ok", 1);
 	if (!c->out)
-		return PB_FAIL(c, -ENOMEM, "the agent is out of memory");
+		return pb_op_fail(c, -ENOMEM, "the agent is out of memory");
 	return handlers[c->req->op](c);
 }
 

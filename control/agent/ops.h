@@ -10,19 +10,17 @@ struct pb_op_ctx {
 	struct pb_agent *agent;
 	struct pb_conn *conn;
 	const struct pb_request *req;
-	json_t *out;		/* {"ok":true}: add the answer's fields */
-	char err[PB_ERR_LEN];	/* one clear sentence when the op fails */
-	bool streaming;		/* set by the op: lines follow, ->out is not sent */
+	json_t *out;	      /* {"ok":true}: add the answer's fields */
+	char err[PB_ERR_LEN]; /* one clear sentence when the op fails */
+	bool streaming;	      /* set by the op: lines follow, ->out is not sent */
 };
 
 /* 0 or a negative errno. */
 typedef int pb_op_fn(struct pb_op_ctx *c);
 
-#define PB_FAIL(c, code, ...) \
-	({ \
-		snprintf((c)->err, sizeof((c)->err), __VA_ARGS__); \
-		(code); \
-	})
+/* Puts the sentence into c->err; returns err. */
+int pb_op_fail(struct pb_op_ctx *c, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 pb_op_fn pb_op_hello;	  /* ops_read.c */
 pb_op_fn pb_op_apps;	  /* ops_read.c */

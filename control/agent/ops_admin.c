@@ -21,19 +21,15 @@ int pb_op_release(struct pb_op_ctx *c)
 	int err;
 
 	if (pb_ref_parse(text, &ref))
-		return PB_FAIL(c, -EINVAL, "\"%.40s\" is not a ref in hex", text);
+		return pb_op_fail(c, -EINVAL, "\"%.40s\" is not a ref in hex", text);
 	err = pb_scope_release(c->agent, ref);
 	switch (err) {
-	case 0:
-		return 0;
-	case -ENOENT:
-		return PB_FAIL(c, err, "no scope has the ref %llx", ref);
-	case -EBUSY:
-		return PB_FAIL(c, err, "scope %llx still holds a process", ref);
+	case 0: return 0;
+	case -ENOENT: return pb_op_fail(c, err, "no scope has the ref %llx", ref);
+	case -EBUSY: return pb_op_fail(c, err, "scope %llx still holds a process", ref);
 	case -EPERM:
-		return PB_FAIL(c, err, "scope %llx belongs to a [scope] section: remove that",
-			       ref);
-	default:
-		return PB_FAIL(c, err, "scope %llx cannot be removed: %s", ref, strerror(-err));
+		return pb_op_fail(c, err, "scope %llx belongs to a [scope] section: remove that",
+				  ref);
+	default: return pb_op_fail(c, err, "scope %llx cannot be removed: %s", ref, strerror(-err));
 	}
 }

@@ -24,7 +24,7 @@ static int parse_filter(struct pb_op_ctx *c, struct pb_event_filter *f)
 		return 0;
 	}
 	if (strlen(app) >= sizeof(f->name) || !app[0])
-		return PB_FAIL(c, -EINVAL, "\"%.64s\" is neither a name nor a ref", app);
+		return pb_op_fail(c, -EINVAL, "\"%.64s\" is neither a name nor a ref", app);
 	strcpy(f->name, app);
 	return 0;
 }
@@ -69,16 +69,15 @@ int pb_op_events(struct pb_op_ctx *c)
 			err = send_event(c->conn, r);
 	}
 	if (err)
-		return PB_FAIL(c, err, "the agent is out of memory");
+		return pb_op_fail(c, err, "the agent is out of memory");
 	if (!follow)
 		return 0; /* the last line is {"ok":true} */
 	c->streaming = true;
 	err = pb_events_follow(c->agent, c->conn, &f);
-	return err ? PB_FAIL(c, err, "the event ring cannot be read") : 0;
+	return err ? pb_op_fail(c, err, "the event ring cannot be read") : 0;
 }
 
-static bool about(const struct pb_agent *a, const struct pb_target *t,
-		  const struct pb_event_rec *r)
+static bool about(const struct pb_agent *a, const struct pb_target *t, const struct pb_event_rec *r)
 {
 	if (t->port && t->port != r->ev.vport)
 		return false;
@@ -94,9 +93,8 @@ static json_t *decisions(struct pb_op_ctx *c, const struct pb_target *t, const c
 	json_t *list = json_array();
 	const struct pb_event_rec *r;
 
-	for (unsigned back = 0; json_array_size(list) < WHY_MAX &&
-				(r = pb_events_at(c->agent, back));
-	     back++) {
+	for (unsigned back = 0;
+	     json_array_size(list) < WHY_MAX && (r = pb_events_at(c->agent, back)); back++) {
 		bool mine = ref ? r->ev.app == ref : !strcmp(r->app, name);
 
 		if (mine && about(c->agent, t, r))
@@ -116,8 +114,8 @@ int pb_op_why(struct pb_op_ctx *c)
 	int err;
 
 	if (pb_target_parse(dest, &t))
-		return PB_FAIL(c, -EINVAL,
-			       "\"%.80s\" is not NAME, ADDRESS or either with :PORT", dest);
+		return pb_op_fail(c, -EINVAL, "\"%.80s\" is not NAME, ADDRESS or either with :PORT",
+				  dest);
 	if (!src || strcmp(src->app.name, app))
 		pb_ref_parse(app, &ref);
 	pb_events_drain(c->agent);
@@ -141,7 +139,7 @@ int pb_op_check(struct pb_op_ctx *c)
 	if (proto && !strcmp(proto, "udp"))
 		number = PB_PROTO_UDP;
 	else if (proto && strcmp(proto, "tcp"))
-		return PB_FAIL(c, -EINVAL, "proto is \"%.40s\", but must be tcp or udp", proto);
+		return pb_op_fail(c, -EINVAL, "proto is \"%.40s\", but must be tcp or udp", proto);
 	return pb_check_json(c->agent, pb_request_string(c->req, "src"),
 			     pb_request_string(c->req, "dest"), number, c->out, c->err);
 }

@@ -8,7 +8,7 @@
 static int answer_list(struct pb_op_ctx *c, const char *key, json_t *list)
 {
 	if (!list)
-		return PB_FAIL(c, -EIO, "the %s cannot be read", key);
+		return pb_op_fail(c, -EIO, "the %s cannot be read", key);
 	return json_object_set_new(c->out, key, list) ? -ENOMEM : 0;
 }
 
@@ -36,12 +36,11 @@ int pb_op_endpoints(struct pb_op_ctx *c)
 	struct pb_target t;
 
 	if (text && pb_target_parse(text, &t))
-		return PB_FAIL(c, -EINVAL,
-			       "\"%.80s\" is not NAME, ADDRESS or either with :PORT", text);
+		return pb_op_fail(c, -EINVAL, "\"%.80s\" is not NAME, ADDRESS or either with :PORT",
+				  text);
 	if (text && t.name[0] && !pb_registry_by_name(c->agent->registry, t.name))
-		return PB_FAIL(c, -ENOENT, "no application has the name \"%s\"", t.name);
-	return answer_list(c, "endpoints",
-			   pb_view_service_endpoints(c->agent, text ? &t : NULL));
+		return pb_op_fail(c, -ENOENT, "no application has the name \"%s\"", t.name);
+	return answer_list(c, "endpoints", pb_view_service_endpoints(c->agent, text ? &t : NULL));
 }
 
 int pb_op_status(struct pb_op_ctx *c)
@@ -50,7 +49,7 @@ int pb_op_status(struct pb_op_ctx *c)
 	int err = status ? json_object_update(c->out, status) : -1;
 
 	json_decref(status);
-	return err ? PB_FAIL(c, -ENOMEM, "the agent is out of memory") : 0;
+	return err ? pb_op_fail(c, -ENOMEM, "the agent is out of memory") : 0;
 }
 
 int pb_op_policy(struct pb_op_ctx *c)

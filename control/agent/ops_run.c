@@ -28,12 +28,12 @@ static int parse_ips(struct run *r)
 	unsigned n = 0;
 
 	if (pb_request_strings(r->c->req, "ips", text, PB_APP_IPS, &n))
-		return PB_FAIL(r->c, -EINVAL,
-			       "an application has at most %d addresses, one of each family",
-			       PB_APP_IPS);
+		return pb_op_fail(r->c, -EINVAL,
+				  "an application has at most %d addresses, one of each family",
+				  PB_APP_IPS);
 	for (unsigned i = 0; i < n; i++)
 		if (pb_addr_parse(text[i], &r->req.ips[i]))
-			return PB_FAIL(r->c, -EINVAL, "\"%.64s\" is not an IP address", text[i]);
+			return pb_op_fail(r->c, -EINVAL, "\"%.64s\" is not an IP address", text[i]);
 	r->req.n_ips = n;
 	return 0;
 }
@@ -48,21 +48,21 @@ static int parse(struct run *r)
 	if (err)
 		return err;
 	if (pb_request_strings(q, "tags", r->req.tags, PB_TAGS_MAX, &r->req.n_tags))
-		return PB_FAIL(r->c, -EINVAL, "an application has at most %d tags", PB_TAGS_MAX);
+		return pb_op_fail(r->c, -EINVAL, "an application has at most %d tags", PB_TAGS_MAX);
 	r->req.name = pb_request_string(q, "name");
 	r->req.egress = pb_request_string(q, "egress");
 	if (local && strcmp(local, "allow") && strcmp(local, "deny"))
-		return PB_FAIL(r->c, -EINVAL, "local is \"%.40s\", but must be allow or deny",
-			       local);
+		return pb_op_fail(r->c, -EINVAL, "local is \"%.40s\", but must be allow or deny",
+				  local);
 	r->req.local_deny = local && !strcmp(local, "deny");
 	r->req.mode = mode ? pb_mode_parse(mode) : PB_MODE_ENFORCE;
 	if (r->req.mode < 0)
-		return PB_FAIL(r->c, -EINVAL,
-			       "mode is \"%.40s\", but must be enforce, audit or off", mode);
+		return pb_op_fail(r->c, -EINVAL,
+				  "mode is \"%.40s\", but must be enforce, audit or off", mode);
 	/* to a laxer mode than configured only root may go */
 	if (r->req.mode > (int)r->c->agent->kernel.mode && peer->uid)
-		return PB_FAIL(r->c, -EPERM, "mode %s is laxer than the agent's: only root may ask",
-			       mode);
+		return pb_op_fail(r->c, -EPERM,
+				  "mode %s is laxer than the agent's: only root may ask", mode);
 	r->req.uid = peer->uid;
 	r->req.gids = peer->gids;
 	r->req.n_gids = peer->n_gids;
@@ -77,17 +77,17 @@ static int check_process(struct run *r)
 	int err;
 
 	if (r->pidfd < 0)
-		return PB_FAIL(r->c, -EINVAL, "a pidfd of the process to move must come along");
+		return pb_op_fail(r->c, -EINVAL, "a pidfd of the process to move must come along");
 	err = pb_pidfd_pid(r->pidfd, &r->pid);
 	if (err == -EBADF)
-		return PB_FAIL(r->c, -EINVAL, "the file descriptor that came along is no pidfd");
+		return pb_op_fail(r->c, -EINVAL, "the file descriptor that came along is no pidfd");
 	if (!err)
 		err = pb_pid_real_uid(r->pid, &uid);
 	if (err || !pb_pidfd_alive(r->pidfd))
-		return PB_FAIL(r->c, -ESRCH,
-			       "the process has ended, or is of another pid namespace");
+		return pb_op_fail(r->c, -ESRCH,
+				  "the process has ended, or is of another pid namespace");
 	if (peer->uid && uid != peer->uid)
-		return PB_FAIL(r->c, -EPERM, "process %d is not yours", r->pid);
+		return pb_op_fail(r->c, -EPERM, "process %d is not yours", r->pid);
 	return 0;
 }
 
@@ -103,17 +103,19 @@ static int make_scope(struct run *r)
 	snprintf(r->scope, sizeof(r->scope), "%s-%08x",
 		 r->req.name && pb_name_valid(r->req.name) ? r->req.name : "anon", salt);
 	err = pb_privsep_mkdir(&a->helper, r->scope);
-	if (err == -EPIPE) {
-		pb_agent_warn(a, PB_W_HELPER, true);
-		return PB_FAIL(r->c, err, "patchbay-helper has ended: restart patchbayd");
-	}
+	if (err == -EPIPE && !pb_agent_helper(a))
+		err = pb_privsep_mkdir(&a->helper, r->scope);
+	if (err == -EPIPE)
+		return pb_op_fail(r->c, err,
+				  "patchbay-helper cannot be started: restart patchbayd");
 	if (err)
-		return PB_FAIL(r->c, err, "the scope's cgroup cannot be made: %s", strerror(-err));
+		return pb_op_fail(r->c, err, "the scope's cgroup cannot be made: %s",
+				  strerror(-err));
 	err = pb_cgroup_id(a->cgroup_fd, r->scope, &r->req.ref);
 	if (!err)
 		return 0;
 	pb_privsep_rmdir(&a->helper, r->scope);
-	return PB_FAIL(r->c, err, "the scope's cgroup cannot be read: %s", strerror(-err));
+	return pb_op_fail(r->c, err, "the scope's cgroup cannot be read: %s", strerror(-err));
 }
 
 static int publish(struct run *r)
@@ -126,12 +128,13 @@ static int publish(struct run *r)
 		return err;
 	err = pb_publish(a, r->rec);
 	if (err == -ENOSPC)
-		return PB_FAIL(r->c, err, "a kernel map is full: see patchbay status");
+		return pb_op_fail(r->c, err, "a kernel map is full: see patchbay status");
 	if (err)
-		return PB_FAIL(r->c, err, "the kernel maps cannot be written: %s", strerror(-err));
+		return pb_op_fail(r->c, err, "the kernel maps cannot be written: %s",
+				  strerror(-err));
 	err = pb_scope_add(a, r->req.ref, r->scope, false, now);
 	if (err)
-		return PB_FAIL(r->c, err, "the agent is out of memory");
+		return pb_op_fail(r->c, err, "the agent is out of memory");
 	if (pb_cgroup_save(a->cgroup_fd, r->scope, r->rec, now))
 		log_debug("scope %s: a restart will not know who started it", r->scope);
 	return 0;
@@ -142,11 +145,11 @@ static int move(struct run *r)
 	int err = pb_privsep_move(&r->c->agent->helper, r->scope, r->pid);
 
 	if (err)
-		return PB_FAIL(r->c, err, "process %d cannot be moved into its scope: %s", r->pid,
-			       strerror(-err));
+		return pb_op_fail(r->c, err, "process %d cannot be moved into its scope: %s",
+				  r->pid, strerror(-err));
 	/* while the pidfd says so, the pid was not reused in between */
 	if (!pb_pidfd_alive(r->pidfd))
-		return PB_FAIL(r->c, -ESRCH, "the process ended while it was moved");
+		return pb_op_fail(r->c, -ESRCH, "the process ended while it was moved");
 	return 0;
 }
 
@@ -171,9 +174,10 @@ int pb_op_run(struct pb_op_ctx *c)
 	int err;
 
 	if (uid && !pb_ratelimit_take(&a->run_rate, uid, pb_now_ns()))
-		return PB_FAIL(c, -EAGAIN,
-			       "your user starts programs too fast: at most %d a second, %d at once",
-			       PB_RUN_PER_S, PB_RUN_BURST);
+		return pb_op_fail(
+			c, -EAGAIN,
+			"your user starts programs too fast: at most %d a second, %d at once",
+			PB_RUN_PER_S, PB_RUN_BURST);
 	err = parse(&r);
 	if (!err)
 		err = check_process(&r);

@@ -2,6 +2,8 @@
 #include "privsep.h"
 
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -40,30 +42,58 @@ static int ask(struct pb_privsep *p, enum pb_helper_op op, const char *name, pid
 	return rep.err;
 }
 
-/* Both fds come in above the numbers they get in the child: dup2() clobbers neither. */
-static int spawn_with(const char *helper, int sock, int cgroup_fd, pid_t *ret_pid)
-{
-	char *argv[] = { (char *)"patchbay-helper", NULL };
-	_cleanup_close_ int s = fcntl(sock, F_DUPFD_CLOEXEC, 10);
-	_cleanup_close_ int c = fcntl(cgroup_fd, F_DUPFD_CLOEXEC, 10);
-	posix_spawn_file_actions_t fa;
-	int err;
+/* What the child gets, copied above the numbers it gets there: dup2() clobbers none of them. */
+struct fds {
+	int from[3];
+};
 
-	if (s < 0 || c < 0)
-		return -errno;
-	err = posix_spawn_file_actions_init(&fa);
+static void close_fds(struct fds *f)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(f->from); i++)
+		pb_closep(&f->from[i]);
+}
+
+static int spawn_with(const char *helper, const char *name, const struct fds *f, pid_t *ret_pid)
+{
+	static const int to[] = { PB_HELPER_SOCK_FD, PB_HELPER_CGROUP_FD, PB_HELPER_PARENT_FD };
+	char *argv[] = { (char *)"patchbay-helper", (char *)name, NULL };
+	posix_spawn_file_actions_t fa;
+	int err = posix_spawn_file_actions_init(&fa);
+
 	if (err)
 		return -err;
-	err = posix_spawn_file_actions_adddup2(&fa, s, PB_HELPER_SOCK_FD);
-	if (!err)
-		err = posix_spawn_file_actions_adddup2(&fa, c, PB_HELPER_CGROUP_FD);
+	for (unsigned i = 0; i < ARRAY_SIZE(to) && !err; i++)
+		err = posix_spawn_file_actions_adddup2(&fa, f->from[i], to[i]);
 	if (!err)
 		err = posix_spawn(ret_pid, helper, &fa, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&fa);
 	return -err;
 }
 
-int pb_privsep_start(struct pb_privsep *p, const char *helper, int cgroup_fd)
+static int spawn_for(const char *helper, const char *cgroup, int sock, int cgroup_fd,
+		     pid_t *ret_pid)
+{
+	char parent[PATH_MAX], name[PATH_MAX];
+	_cleanup_close_ int dir = -1;
+	_cleanup_(close_fds) struct fds f = { { -1, -1, -1 } };
+
+	if (strlen(cgroup) >= sizeof(parent))
+		return -ENAMETOOLONG;
+	strcpy(parent, cgroup);
+	strcpy(name, cgroup);
+	dir = open(dirname(parent), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -errno;
+	f.from[0] = fcntl(sock, F_DUPFD_CLOEXEC, 10);
+	f.from[1] = fcntl(cgroup_fd, F_DUPFD_CLOEXEC, 10);
+	f.from[2] = fcntl(dir, F_DUPFD_CLOEXEC, 10);
+	for (unsigned i = 0; i < ARRAY_SIZE(f.from); i++)
+		if (f.from[i] < 0)
+			return -EMFILE;
+	return spawn_with(helper, basename(name), &f, ret_pid);
+}
+
+int pb_privsep_start(struct pb_privsep *p, const char *helper, const char *cgroup, int cgroup_fd)
 {
 	struct timeval tv = { .tv_sec = HELPER_TIMEOUT_S };
 	_cleanup_close_ int ours = -1, theirs = -1;
@@ -77,7 +107,7 @@ int pb_privsep_start(struct pb_privsep *p, const char *helper, int cgroup_fd)
 	if (setsockopt(ours, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ||
 	    setsockopt(ours, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)))
 		return -errno;
-	err = spawn_with(helper, theirs, cgroup_fd, &pid);
+	err = spawn_for(helper, cgroup, theirs, cgroup_fd, &pid);
 	if (err)
 		return err;
 	close(TAKE_FD(theirs));
@@ -97,6 +127,16 @@ void pb_privsep_stop(struct pb_privsep *p)
 	p->fd = -1;
 	/* it ends at end of file by itself; a stuck one must not hold the agent up */
 	waitpid(p->pid, NULL, WNOHANG);
+}
+
+bool pb_privsep_alive(struct pb_privsep *p)
+{
+	return !ask(p, PB_HELPER_PING, "", 0);
+}
+
+int pb_privsep_root(struct pb_privsep *p)
+{
+	return ask(p, PB_HELPER_ROOT, "", 0);
 }
 
 int pb_privsep_mkdir(struct pb_privsep *p, const char *name)

@@ -14,12 +14,14 @@
 
 #define PB_HELPER_SOCK_FD 3
 #define PB_HELPER_CGROUP_FD 4
-#define PB_SCOPE_NAME_LEN 96 /* name, '-', eight hex digits */
+#define PB_HELPER_PARENT_FD 5 /* of the managed cgroup, whose own name is argv[1] */
+#define PB_SCOPE_NAME_LEN 96  /* name, '-', eight hex digits */
 
 enum pb_helper_op {
 	PB_HELPER_MKDIR = 1, /* name: makes the scope */
 	PB_HELPER_RMDIR,     /* name: removes it and the empty cgroups below it */
 	PB_HELPER_MOVE,	     /* pid into name */
+	PB_HELPER_ROOT,	     /* makes the managed cgroup again, and works in it from now on */
 	PB_HELPER_PING,
 };
 
@@ -54,11 +56,14 @@ struct pb_privsep {
 	uint32_t seq;
 };
 
-/* @cgroup_fd: the folder the helper works in, borrowed.  Answers a ping before it returns. */
-int pb_privsep_start(struct pb_privsep *p, const char *helper, int cgroup_fd);
+/* @cgroup: the folder the helper works in, also open as @cgroup_fd, borrowed.  The helper has
+ * answered a ping when this returns. */
+int pb_privsep_start(struct pb_privsep *p, const char *helper, const char *cgroup, int cgroup_fd);
 void pb_privsep_stop(struct pb_privsep *p);
+bool pb_privsep_alive(struct pb_privsep *p);
 
 /* -EPIPE: the helper has ended; -ETIMEDOUT: no answer within two seconds. */
+int pb_privsep_root(struct pb_privsep *p);
 int pb_privsep_mkdir(struct pb_privsep *p, const char *name);
 int pb_privsep_rmdir(struct pb_privsep *p, const char *name);
 int pb_privsep_move(struct pb_privsep *p, const char *name, pid_t pid);

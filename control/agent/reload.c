@@ -52,10 +52,8 @@ static json_t *changes(const struct pb_config_file *o, const struct pb_config_fi
 	json_t *list = json_array();
 
 	if (list && o->agent.mode != n->agent.mode) {
-		json_array_append_new(list,
-				      json_sprintf("- mode %s", pb_mode_name(o->agent.mode)));
-		json_array_append_new(list,
-				      json_sprintf("+ mode %s", pb_mode_name(n->agent.mode)));
+		json_array_append_new(list, json_sprintf("- mode %s", pb_mode_name(o->agent.mode)));
+		json_array_append_new(list, json_sprintf("+ mode %s", pb_mode_name(n->agent.mode)));
 	}
 	if (list) {
 		add_missing(list, '-', o, n);

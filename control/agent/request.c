@@ -53,16 +53,22 @@ static const struct {
 
 static const char *const type_text[] = {
 	[F_STRING] = "a string of at most 1024 bytes without control characters",
-	[F_STRINGS] = "an array of at most 64 strings of at most 1024 bytes without control characters",
+	[F_STRINGS] =
+		"an array of at most 64 strings of at most 1024 bytes without control characters",
 	[F_BOOL] = "true or false",
 	[F_INT] = "a whole number from 0 to 1000000",
 };
 
-#define FAIL(code, ...) \
-	({ \
-		snprintf(err, PB_REQ_ERR, __VA_ARGS__); \
-		(code); \
-	})
+__attribute__((format(printf, 3, 4))) static int fail(char err[PB_REQ_ERR], int code,
+						      const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err, PB_REQ_ERR, fmt, ap);
+	va_end(ap);
+	return code;
+}
 
 /* Nesting is bounded before the recursive decoder sees the text. */
 static bool too_deep(const char *s, size_t len)
@@ -109,17 +115,15 @@ static bool type_ok(const json_t *v, enum field_type type)
 	json_t *item;
 
 	switch (type) {
-	case F_STRING:
-		return string_ok(v);
+	case F_STRING: return string_ok(v);
 	case F_STRINGS:
 		if (!json_is_array(v) || json_array_size(v) > PB_REQ_ITEMS)
 			return false;
-		json_array_foreach((json_t *)v, i, item)
+		json_array_foreach ((json_t *)v, i, item)
 			if (!string_ok(item))
 				return false;
 		return true;
-	case F_BOOL:
-		return json_is_boolean(v);
+	case F_BOOL: return json_is_boolean(v);
 	case F_INT:
 		return json_is_integer(v) && json_integer_value(v) >= 0 &&
 		       json_integer_value(v) <= 1000000;
@@ -152,22 +156,22 @@ static int check_fields(json_t *o, enum pb_req_op op, char err[PB_REQ_ERR])
 	const char *key;
 	json_t *v;
 
-	json_object_foreach(o, key, v) {
+	json_object_foreach (o, key, v) {
 		const struct field *f = field_of(op, key);
 
 		if (!strcmp(key, "op"))
 			continue;
 		if (!f)
-			return FAIL(-EINVAL, "unknown field \"%s\" in a %s request",
+			return fail(err, -EINVAL, "unknown field \"%s\" in a %s request",
 				    shown(key, buf), ops[op].name);
 		if (!type_ok(v, f->type))
-			return FAIL(-EINVAL, "field \"%s\" must be %s", f->name,
+			return fail(err, -EINVAL, "field \"%s\" must be %s", f->name,
 				    type_text[f->type]);
 	}
 	for (const struct field *f = ops[op].fields; f->name; f++)
 		if (f->required && !json_object_get(o, f->name))
-			return FAIL(-EINVAL, "field \"%s\" is missing in a %s request", f->name,
-				    ops[op].name);
+			return fail(err, -EINVAL, "field \"%s\" is missing in a %s request",
+				    f->name, ops[op].name);
 	return 0;
 }
 
@@ -193,21 +197,22 @@ int pb_request_parse(const char *line, size_t len, struct pb_request *ret, char 
 	int op, r;
 
 	if (len >= PB_REQ_MAX)
-		return FAIL(-EMSGSIZE, "the request is longer than %d bytes", PB_REQ_MAX);
+		return fail(err, -EMSGSIZE, "the request is longer than %d bytes", PB_REQ_MAX);
 	if (too_deep(line, len))
-		return FAIL(-EINVAL, "the request is nested deeper than %d levels", PB_REQ_DEPTH);
+		return fail(err, -EINVAL, "the request is nested deeper than %d levels",
+			    PB_REQ_DEPTH);
 	o = json_loadb(line, len, JSON_REJECT_DUPLICATES, &je);
 	if (!o)
-		return FAIL(-EINVAL, "the request is not valid JSON: %s (byte %d)",
+		return fail(err, -EINVAL, "the request is not valid JSON: %s (byte %d)",
 			    shown(je.text, buf), je.position);
 	if (!json_is_object(o))
-		return FAIL(-EINVAL, "the request is not a JSON object");
+		return fail(err, -EINVAL, "the request is not a JSON object");
 	name = json_string_value(json_object_get(o, "op"));
 	if (!name)
-		return FAIL(-EINVAL, "field \"op\" is missing or not a string");
+		return fail(err, -EINVAL, "field \"op\" is missing or not a string");
 	op = find_op(name);
 	if (op < 0)
-		return FAIL(op, "unknown op \"%s\"", shown(name, buf));
+		return fail(err, op, "unknown op \"%s\"", shown(name, buf));
 	r = check_fields(o, (enum pb_req_op)op, err);
 	if (r)
 		return r;
@@ -248,7 +253,7 @@ int pb_request_strings(const struct pb_request *q, const char *field, const char
 
 	if (json_array_size(a) > max)
 		return -E2BIG;
-	json_array_foreach(a, i, v)
+	json_array_foreach (a, i, v)
 		ret[i] = json_string_value(v);
 	*ret_n = (unsigned)json_array_size(a);
 	return 0;

@@ -67,8 +67,8 @@ static void refresh(struct pb_agent *a)
 	if (pb_maps_each_service(a->maps, add_service, a))
 		log_debug("the service table could not be read for DNS");
 	took = pb_now_ns() - start;
-	ports.next_ns = start + (took * REFRESH_SHARE > REFRESH_MIN_NS ? took * REFRESH_SHARE :
-									 REFRESH_MIN_NS);
+	ports.next_ns = start + (took * REFRESH_SHARE > REFRESH_MIN_NS ? took * REFRESH_SHARE
+								       : REFRESH_MIN_NS);
 }
 
 static int lookup_name(void *arg, const char *name, struct pb_names_rec *ret)
@@ -165,8 +165,8 @@ static int publish_ports(struct pb_agent *a)
 
 int pb_resolver_start(struct pb_agent *a)
 {
-	struct pb_names_conf conf = { .domain = a->conf->agent.domain[0] ? a->conf->agent.domain :
-									   NULL,
+	struct pb_names_conf conf = { .domain = a->conf->agent.domain[0] ? a->conf->agent.domain
+									 : NULL,
 				      .ops = &names_ops,
 				      .arg = a };
 	int err = pb_names_new(&a->names, &a->loop, &conf);

@@ -63,8 +63,7 @@ static void watch(struct pb_agent *a, struct pb_scope *s)
 	pb_agent_warn(a, PB_W_WATCH, s->wd < 0);
 }
 
-int pb_scope_add(struct pb_agent *a, uint64_t ref, const char *name, bool configured,
-		 int64_t since)
+int pb_scope_add(struct pb_agent *a, uint64_t ref, const char *name, bool configured, int64_t since)
 {
 	_cleanup_(scope_freep) struct pb_scope *s = calloc(1, sizeof(*s));
 	struct pb_scopes *l = a->scopes;
@@ -121,8 +120,8 @@ int pb_scope_release(struct pb_agent *a, uint64_t ref)
 	if (s->configured)
 		return -EPERM;
 	err = pb_privsep_rmdir(&a->helper, s->name);
-	if (err == -EPIPE)
-		pb_agent_warn(a, PB_W_HELPER, true);
+	if (err == -EPIPE && !pb_agent_helper(a))
+		err = pb_privsep_rmdir(&a->helper, s->name);
 	if (err && err != -ENOENT)
 		return err;
 	log_debug("scope %s ended", s->name);

@@ -7,8 +7,8 @@
 
 struct pb_scope {
 	uint64_t ref;
-	int64_t since; /* seconds since the epoch */
-	int wd;	       /* inotify watch of cgroup.events, -1: none */
+	int64_t since;	 /* seconds since the epoch */
+	int wd;		 /* inotify watch of cgroup.events, -1: none */
 	bool configured; /* of a [scope] section: not ours to remove */
 	char *name;	 /* folder below the managed cgroup; configured: absolute path */
 };

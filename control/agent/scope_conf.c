@@ -110,8 +110,9 @@ static void drop_removed(struct pb_agent *a)
 			i++;
 			continue;
 		}
-		log_info("%s is no longer in the configuration: it keeps the hooks, without an identity, until it ends",
-			 s->name);
+		log_info(
+			"%s is no longer in the configuration: it keeps the hooks, without an identity, until it ends",
+			s->name);
 		pb_scope_forget(a, s->ref);
 	}
 }

@@ -16,10 +16,10 @@
 #include "peer.h"
 
 #define PB_CONN_MAX 1024
-#define PB_CONN_PER_UID 256	      /* of one uid other than root */
-#define PB_CONN_IDLE_S 60	      /* without a complete request, or without taking output */
+#define PB_CONN_PER_UID 256	       /* of one uid other than root */
+#define PB_CONN_IDLE_S 60	       /* without a complete request, or without taking output */
 #define PB_CONN_FOLLOW_BYTES (1 << 18) /* output a follower of events may leave unread */
-#define PB_OUT_MAX (64u << 20)	      /* output of all connections; beyond it requests wait */
+#define PB_OUT_MAX (64u << 20)	       /* output of all connections; beyond it requests wait */
 
 struct pb_conn;
 struct pb_server;

@@ -31,13 +31,12 @@ int pb_agent_load_config(const struct pb_agent_opts *opts, struct pb_config_file
 	return pb_config_load(path, identity, ret, err);
 }
 
-static int choose(char ret[PATH_MAX], const char *option, const char *configured,
-		  const char *dflt)
+static int choose(char ret[PATH_MAX], const char *option, const char *configured, const char *dflt)
 {
 	const char *path = option ? option : configured[0] ? configured : dflt;
 
 	if (strlen(path) >= PATH_MAX || path[0] != '/')
-		return log_err(-EINVAL, "\"%s\" is not an absolute path", path);
+		return pb_refuse(-EINVAL, "\"%s\" is not an absolute path", path);
 	strcpy(ret, path);
 	return 0;
 }
@@ -48,7 +47,7 @@ static int default_cgroup(char ret[PATH_MAX])
 	int err = pb_cgroup_mount(mount, sizeof(mount));
 
 	if (err)
-		return log_err(err, "no cgroup2 is mounted");
+		return pb_refuse(err, "no cgroup2 is mounted");
 	snprintf(ret, PATH_MAX, "%s/patchbay", mount);
 	return 0;
 }

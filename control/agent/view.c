@@ -62,7 +62,7 @@ static int count_endpoint(uint32_t index, const struct pb_endpoint *ep, void *ar
 	v->endpoints++;
 	if (!name || json_array_size(v->names) >= SERVICE_NAMES)
 		return 0;
-	json_array_foreach(v->names, i, n)
+	json_array_foreach (v->names, i, n)
 		if (!strcmp(json_string_value(n), name))
 			return 0;
 	return json_array_append_new(v->names, json_string(name)) ? -ENOMEM : 0;
@@ -151,9 +151,10 @@ static int add_endpoint(uint32_t index, const struct pb_endpoint *ep, void *arg)
 		      pb_ref_format(ep->app, ref), "node", v->node, "address",
 		      pb_addr_format(&v->key->addr, addr, sizeof(addr)), "port", ntohs(ep->port),
 		      "proto", pb_proto_name(ep->proto), "real", real_of(ep), "state",
-		      ep->state == PB_EP_DRAIN ? "drain" : "up", "live", ep->live > 0 ? ep->live : 0,
-		      "total", (json_int_t)ep->total, "sockets", (int)ep->sockets, "weight",
-		      (int)ep->weight, "cookie", (json_int_t)ep->cookie);
+		      ep->state == PB_EP_DRAIN ? "drain" : "up", "live",
+		      ep->live > 0 ? ep->live : 0, "total", (json_int_t)ep->total, "sockets",
+		      (int)ep->sockets, "weight", (int)ep->weight, "cookie",
+		      (json_int_t)ep->cookie);
 	return json_array_append_new(v->list, o) ? -ENOMEM : 0;
 }
 

@@ -49,7 +49,8 @@ static json_t *tags_of(const struct pb_tags *t)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < t->n && i < PB_TAGS_MAX; i++)
-		json_array_append_new(list, json_stringn(t->tag[i], strnlen(t->tag[i], PB_TAG_LEN)));
+		json_array_append_new(list,
+				      json_stringn(t->tag[i], strnlen(t->tag[i], PB_TAG_LEN)));
 	return list;
 }
 

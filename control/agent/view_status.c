@@ -17,9 +17,9 @@ static json_t *links_json(struct pb_agent *a)
 	if (pb_loader_links_of(a->loader, &links, &n))
 		return list;
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:s, s:b, s:b}", "name", links[i].name,
-						      "alive", links[i].alive, "current",
-						      links[i].current));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:b, s:b}", "name", links[i].name, "alive",
+						links[i].alive, "current", links[i].current));
 	return list;
 }
 
@@ -41,17 +41,17 @@ static json_t *maps_json(struct pb_agent *a, json_t *warnings)
 
 		if (pb_maps_usage(a->maps, names[i], &used, &max))
 			continue;
-		json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "name", names[i],
-						      "entries", (json_int_t)used, "max",
-						      (json_int_t)max));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:I, s:I}", "name", names[i], "entries",
+						(json_int_t)used, "max", (json_int_t)max));
 		/* small maps and the free list are full by design */
 		if (max < 1024 || !strcmp(names[i], "pb_ep_free") ||
 		    !strcmp(names[i], "pb_endpoints") || !strcmp(names[i], "pb_groups") ||
 		    (uint64_t)used * 100 < (uint64_t)max * FULL_PERCENT)
 			continue;
 		snprintf(text, sizeof(text), "map %s holds %u of %u entries", names[i], used, max);
-		json_array_append_new(warnings, json_pack("{s:s, s:s}", "code", "map-full", "text",
-							  text));
+		json_array_append_new(warnings,
+				      json_pack("{s:s, s:s}", "code", "map-full", "text", text));
 	}
 	return list;
 }

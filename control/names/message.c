@@ -236,7 +236,7 @@ static bool is_answer_to(const struct pb_msg_guard *g, const struct pb_msg_query
 static bool any_in_pool(const struct pb_msg_guard *g, const uint8_t *p, size_t len, size_t size)
 {
 	for (; len >= size; p += size, len -= size) {
-		struct pb_addr a = { { 0, 0, PB_V4MAP_W2, 0 } };
+		struct pb_addr a = { .w = { 0, 0, PB_V4MAP_W2, 0 } };
 
 		memcpy(size == 4 ? (void *)&a.w[3] : a.w, p, size);
 		if (g->pool_contains(g->arg, &a))

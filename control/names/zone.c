@@ -58,7 +58,7 @@ static ssize_t before_suffix(const char *name, const char *suffix)
 static int parse_reverse4(const char *name, struct pb_addr *ret)
 {
 	char o[4][4], text[16];
-	struct pb_addr a = { { 0, 0, PB_V4MAP_W2, 0 } };
+	struct pb_addr a = { .w = { 0, 0, PB_V4MAP_W2, 0 } };
 	int end = 0;
 
 	if (sscanf(name, "%3[0-9].%3[0-9].%3[0-9].%3[0-9].in-addr.arpa%n", o[0], o[1], o[2], o[3],

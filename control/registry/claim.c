@@ -184,7 +184,7 @@ static int check_existing(const struct ident *i, const struct pb_claim_req *req,
 static int dist_for(struct pb_registry *r, const struct pb_claim_req *req, const char *name,
 		    struct dist **ret, char err[PB_ERR_LEN])
 {
-	struct pb_addr vip4 = { { 0 } }, vip6 = { { 0 } };
+	struct pb_addr vip4 = { 0 }, vip6 = { 0 };
 	struct addr_node *had;
 	struct dist *d = NULL;
 	uint64_t ns;

@@ -9,7 +9,7 @@
 
 pb_inline struct pb_addr pb_addr_v4(__be32 ip)
 {
-	struct pb_addr a = { { 0, 0, PB_V4MAP_W2, ip } };
+	struct pb_addr a = { .w = { 0, 0, PB_V4MAP_W2, ip } };
 
 	return a;
 }
@@ -46,7 +46,7 @@ pb_inline int pb_addr_is_loopback(const struct pb_addr *a)
 
 pb_inline struct pb_addr pb_addr_loopback(int v4)
 {
-	struct pb_addr a6 = { { 0, 0, 0, pb_htonl(1) } };
+	struct pb_addr a6 = { .w = { 0, 0, 0, pb_htonl(1) } };
 
 	return v4 ? pb_addr_v4(pb_htonl(0x7f000001)) : a6;
 }

@@ -79,7 +79,7 @@ pb_inline void pb_bind_unnamed(const struct pb_bind_in *in, struct pb_bind_out *
 
 pb_inline void pb_bind_classify(const struct pb_bind_in *in, struct pb_bind_out *out)
 {
-	struct pb_addr any6 = { { 0, 0, 0, 0 } };
+	struct pb_addr any6 = { .w = { 0, 0, 0, 0 } };
 
 	out->kaddr = in->addr;
 	out->cls = pb_bind_cls(in);

@@ -47,7 +47,10 @@
 
 /* 16-byte address in network order; IPv4 is mapped (::ffff:a.b.c.d, RFC 4291 2.5.5.2). */
 struct pb_addr {
-	__be32 w[4];
+	union {
+		__be32 w[4];
+		__u8 b[16]; /* the form people read in `bpftool map dump` */
+	};
 };
 
 /* Numbers the UAPI headers of both sides do not share. */

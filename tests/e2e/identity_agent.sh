@@ -16,11 +16,11 @@ run_app shell --name b --ip 10.9.16.2 --tag grp=t -- sh -c "while :; do while re
 run_app forbidden --tag grp=other -- sh -c "while ! [ -e '$SBX/go' ]; do read -r _ < '$SBX/go.fifo'; done
 	'$S' tcp-connect 10.9.16.1 80; '$S' udp-send 10.9.16.1 53"
 mkfifo "$SBX/go.fifo"
-orders=0
 order() {
-	orders=$((orders + 1))
+	local before
+	before=$(log_count shell '^status=')
 	echo "$*" > "$SBX/orders"
-	wait_for 10 log_has shell '^status=' "$orders"
+	wait_for 10 log_has shell '^status=' $((before + 1))
 	tail -n 3 "$SBX/log/shell"
 }
 run_app hold --tag grp=t -- "$PY" -u -c '
@@ -31,8 +31,9 @@ for line in sys.stdin: pass
 ' <&"$never"
 start_serve plain "$S" tcp-serve 8000
 match before '^ok|ok peer' order "'$S' tcp-connect 10.9.16.1 80"
-links() { bpftool -j link show | json 'sorted(l["id"] for l in d)'; }
-maps() { bpftool -j map show | json 'sorted(m["id"] for m in d if m.get("name", "").startswith("pb_"))'; }
+ids() { for pin in "$SBX/bpf/patchbay/$2"/*; do bpftool -j "$1" show pinned "$pin"; done | grep -o '^{"id":[0-9]*'; }
+links() { ids link links; }
+maps() { ids map v1; }
 pins() { find "$SBX/bpf/patchbay" -mindepth 1 | sort; }
 links=$(links) maps=$(maps) pins=$(pins)
 rules() { bpftool -j map dump pinned "$SBX/bpf/patchbay/v1/pb_rules" | cksum; }
@@ -87,7 +88,7 @@ check held-connection log_has hold connected
 eq held-is-counted 1 "$(pb endpoints a:80 -o json | json 'd["endpoints"][0]["live"]')"
 
 # ---- what ended meanwhile is cleared ----
-app_stop shell KILL
+app_kill shell
 app_kill hold
 kill_agent
 app_kill srv

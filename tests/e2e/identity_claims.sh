@@ -53,8 +53,8 @@ match is-reached '^ok ' pb run --tag grp=front -- "$S" tcp-connect 10.9.21.4 808
 eq uid-is-known 65534 "$(pb apps -o json | json '[a["uid"] for a in d["apps"] if a["name"] == "web2"][0]')"
 
 # ---- taken names and addresses ----
-serve rooted --name rooted --ip 10.9.21.5 --tag grp=front -- "$S" tcp-serve 80
-refute address-of-other nobody --name web3 --ip 10.9.21.5 --tag grp=front -- true
+serve rooted --name rooted --ip 10.9.21.99 --tag grp=front -- "$S" tcp-serve 80
+refute address-of-other nobody --name web3 --ip 10.9.21.99 --tag grp=front -- true
 refute malformed-ip pb run --name x --ip 10.9.21.999 -- true
 refute two-of-a-family pb run --name x --ip 10.9.21.6 --ip 10.9.21.7 -- true
 refute bad-name pb run --name 'we b' -- true

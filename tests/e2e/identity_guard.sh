@@ -5,6 +5,10 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+config <<'END'
+[agent]
+pool6 = fd09::/16
+END
 start_agent
 A=(--name a --ip 10.9.11.1 --ip fd09:11::1 --tag grp=t)
 serve tcp "${A[@]}" -- "$S" tcp-serve -6 80
@@ -15,6 +19,7 @@ accepted=$(log_count tcp '^accept')
 
 # ---- unmanaged, and managed of every kind, to the real ports ----
 for srv in 80 81; do
+	match "real-port-$srv" '^[1-9][0-9]*$' real_ports "a:$srv"
 	for port in $(real_ports "a:$srv"); do
 		for addr in 127.0.0.1 192.0.2.1 127.0.0.2; do
 			expect_errno "unmanaged-$srv-$addr" ECONNREFUSED "$S" tcp-connect "$addr" "$port"
@@ -68,7 +73,7 @@ port=$(real_ports a:80)
 port=${port%% *}
 
 # ---- virtual addresses for programs that are not managed ----
-for addr in 10.9.11.1 10.9.200.200; do
+for addr in 10.9.11.1 10.9.200.200 fd09:11::1 fd09:ffff::1; do
 	for how in tcp-connect "tcp-connect --mapped" udp-send; do
 		read -ra words <<< "$how"
 		expect_errno "unmanaged-${how// /}-$addr" 'EHOSTUNREACH|ENETUNREACH|EACCES|EINVAL' "$S" "${words[@]}" $addr 80

@@ -64,8 +64,8 @@ got = {s.recvfrom(512)[1] for _ in asked}
 print("both" if got == asked else got)'
 
 # ---- other programs see no names of the inside; the outside is not asked for them ----
-nomatch unmanaged '10\.9\.14\.1' dig +time=2 +tries=1 @127.0.0.53 web A
 nomatch leak '(^|[^.])web' cat "$SBX/log/dns-127.0.0.53"
+nomatch unmanaged '10\.9\.14\.1' dig +time=2 +tries=1 @127.0.0.53 web A
 
 # ---- the agent's own port is for managed programs only ----
 for port in $(bpftool -j map dump pinned "$SBX/bpf/patchbay/v1/pb_resolvers" | json \

@@ -29,12 +29,12 @@ while True:
     print("%s -> %s in %d ms" % (name, got, (time.monotonic() - start) * 1000))
 ' "$SBX/question"
 check asker wait_for 5 log_has asker ready
-asked=0
 ask() {
-	asked=$((asked + 1))
+	local before
+	before=$(log_count asker ' -> ')
 	echo "$1" > "$SBX/question.new"
 	mv "$SBX/question.new" "$SBX/question"
-	wait_for 30 log_has asker ' -> ' "$asked"
+	wait_for 30 log_has asker ' -> ' $((before + 1))
 	tail -n 1 "$SBX/log/asker"
 }
 match inside '-> 10\.9\.15\.1' ask web

@@ -100,7 +100,8 @@ expect_rc check-allowed 0 pb check front 10.9.8.1:80
 expect_rc check-allowed-by-name 0 pb check front shop:80
 expect_rc check-refused 1 pb check evil shop:80
 eq check-reason rule-deny "$(pb check evil shop:80 -o json | json 'd["reason"]')"
-match check-rule 'deny from evil to shop' pb check evil shop:80
+eq check-rule 'deny from evil to shop' "$(pb check evil shop:80 -o json | json 'd["rule"]')"
+match check-rule-in-text 'deny from evil to shop' pb check evil shop:80
 eq check-untagged no-tags "$(pb check front 10.9.8.2:80 -o json | json 'd["reason"]')"
 eq check-no-service no-service "$(pb check front shop:99 -o json | json 'd["reason"]')"
 eq check-no-address no-address "$(pb check front "${pool%.*}.251:80" -o json | json 'd["reason"]')"

@@ -20,7 +20,7 @@ expect_rc is-a-folder 126 r -- "$SBX"
 expect_rc killed-by-term 143 r -- sh -c 'kill -TERM $$'
 expect_rc killed-by-kill 137 r -- sh -c 'kill -KILL $$'
 expect_rc killed-by-segv 139 r -- sh -c 'kill -SEGV $$'
-expect_rc no-command 2 pb run --tag grp=t --
+expect_rc no-command 125 pb run --tag grp=t --
 expect_rc separator-optional 0 pb run --tag grp=t true
 match arguments-stay '^a b\|--name\|-- *$' r -- sh -c 'IFS="|"; echo "$*"' sh 'a b' --name --
 
@@ -77,7 +77,7 @@ except OSError: print("is gone")' 9<> /dev/udp/127.0.0.1/9
 match user-by-name '^65534 65534 65534$' r --user nobody -- sh -c 'echo $(id -u) $(id -g) $(id -G)'
 match user-by-number '^65534' r --user 65534 -- id -u
 match user-has-no-caps 'CapEff:\s0+$' r --user nobody -- grep CapEff /proc/self/status
-expect_rc user-unknown 2 r --user no-such-user -- true
+expect_rc user-unknown 125 r --user no-such-user -- true
 expect_rc user-exit-code 5 r --user nobody -- sh -c 'exit 5'
 run_app low --name low --ip 10.9.17.1 --tag grp=t --user nobody -- "$S" tcp-serve 80
 check user-serves wait_for 5 log_has low listening

@@ -41,8 +41,8 @@ match several '^sent ' client --count 3 10.9.5.1 53 10.9.5.3 53 10.9.5.4 53
 for a in 1 3 4; do eq "several-10.9.5.$a" 3 "$(grep -c "from=10.9.5.$a:53 asked=yes" <<< "$REPLY")"; done
 match several-mmsg '^sent ' client --sendmmsg 10.9.5.1 53 10.9.5.3 53 10.9.5.4 53
 eq several-mmsg-all 3 "$(grep -c 'asked=yes' <<< "$REPLY")"
-start_serve world outside "$S" udp-serve 53
-match inside-and-outside '^sent ' client 10.9.5.1 53 192.0.2.2 53 10.9.5.3 53
+start_serve world outside "$S" udp-serve 5300
+match inside-and-outside '^sent ' client 10.9.5.1 53 192.0.2.2 5300 10.9.5.3 53
 eq inside-and-outside-all 3 "$(grep -c 'asked=yes' <<< "$REPLY")"
 
 # ---- what the server sees, and that it gets back there ----
@@ -61,7 +61,6 @@ match unnamed-gets-reply 'reply from=10.9.5.1:53 asked=yes' nobody 10.9.5.1 53
 serve back "${A[@]}" -- "$S" udp-serve --connect-back 56
 match connect-back 'reply from=10.9.5.1:56 asked=yes' client 10.9.5.1 56
 match connect-back-names 'connected peer=10.9.5.2:[0-9]+ sock=10.9.5.1:56' cat "$SBX/log/back"
-match connect-back-serves-on 'reply from=10.9.5.1:56 asked=yes' client 10.9.5.1 56
 match outside-gets-real 'from=192.0.2.1:[0-9]+' cat "$SBX/log/world"
 
 # ---- refusals are at once, for each way to send ----
@@ -74,13 +73,15 @@ for how in "" --connect --sendmmsg; do
 		expect_errno "no-group-mapped$how" EACCES pb run --tag grp=other -- "$S" udp-send $how --mapped 10.9.5.1 53
 	}
 done
-match one-refused-of-two 'errno=EACCES' pb run "${B[@]}" -- "$S" seq udp4 sendto=10.9.5.1:53 \
+match one-refused-of-two '53 ok.*errno=EHOSTUNREACH' pb run "${B[@]}" -- "$S" seq udp4 sendto=10.9.5.1:53 \
 	sendto=10.9.99.9:53
-expect_errno one-refused-by-name 'EACCES|EHOSTUNREACH|ECONNREFUSED|ENETUNREACH' client 10.9.5.1 53 10.9.99.9 53
+expect_errno one-refused-of-two-sent EHOSTUNREACH client 10.9.5.1 53 10.9.99.9 53
 
 # ---- the end of a server, the end of a client ----
 app_stop third
-expect_errno gone-is-refused ECONNREFUSED client 10.9.5.4 53
-check sources-die wait_for 5 sh -c "[ \"\$(bpftool -j map dump pinned '$SBX/bpf/patchbay/v1/pb_udp_src' |
-	'$PY' -c 'import json,sys; print(len(json.load(sys.stdin)))')\" -le 4 ]"
+expect_errno gone-is-refused 'ECONNREFUSED|EHOSTUNREACH' client 10.9.5.4 53
+for p in four dual only6 other back; do app_stop $p; done
+sources() { bpftool -j map dump pinned "$SBX/bpf/patchbay/v1/pb_udp_$1" | json 'len(d)'; }
+no_sources() { [ "$(sources src)$(sources virt)" = 00 ]; }
+check sources-die wait_for 5 no_sources
 finish

@@ -105,7 +105,6 @@ wait_for() {
 		read -rt 0.02 -u "$never" _ || true
 	done
 }
-not() { ! "$@"; }
 gone() { ! kill -0 "$1" 2> /dev/null; }
 # log_has NAME REGEX [COUNT]: at least COUNT lines of that program's output match
 log_has() { [ "$(grep -cE -- "$2" "$SBX/log/$1")" -ge "${3:-1}" ]; }
@@ -123,7 +122,7 @@ start_agent() {
 	wait_for 20 agent_answers && return 0
 	die agent-starts "no answer: $(tail -n 1 "$SBX/log/agent")"
 }
-agent_answers() { pb status; }
+agent_answers() { pb policy; }
 # stop_agent [SIGNAL]
 stop_agent() {
 	[ -n "$AGENT_PID" ] || return 0
@@ -190,10 +189,10 @@ managed_pids() {
 # A name that nobody has any more has none.
 endpoints() { pb endpoints "$@" -o json 2> /dev/null | json 'len(d.get("endpoints", []))'; }
 has_endpoints() { [ "$(endpoints "$1")" = "$2" ]; }
-# real_ports SERVICE: the kernel's ports of its endpoints
+# real_ports APP:PORT: the kernel's ports of its endpoints, those on loopback too
 real_ports() {
-	pb endpoints "$1" -o json |
-		json '" ".join(sorted({r.rsplit(":", 1)[1] for e in d["endpoints"] for r in e["real"]}))'
+	pb endpoints -o json | json '" ".join(sorted({r.rsplit(":", 1)[1] for e in d["endpoints"]
+		for r in e["real"] if e["app"] + ":%d" % e["port"] == "'"$1"'"}))'
 }
 
 # nginx_conf NAME LISTEN...: a configuration whose every answer is NAME
@@ -283,7 +282,7 @@ sandbox_down() {
 		wait_for 5 rmdir "$dir" || fail cleanup "cgroup $dir stays"
 	done < <(find "$CG" -depth -type d)
 	ip netns del outside
-	umount "$SBX/bpf" /sys/fs/bpf 2> /dev/null
+	umount -l "$SBX/bpf" /sys/fs/bpf 2> /dev/null
 	if [ $failed -gt 0 ] && [ -s "$SBX/log/agent" ]; then
 		echo "---- last lines of the agent"
 		tail -n 15 "$SBX/log/agent"

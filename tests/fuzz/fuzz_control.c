@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void read_fields(const struct pb_request *q)
 {
-	static const char *const text[] = { "name", "egress", "local", "mode", "service",
+	static const char *const text[] = { "name", "egress", "local", "mode",	"service",
 					    "app",  "dest",   "src",   "proto", "ref" };
 	const char *list[PB_REQ_ITEMS];
 	unsigned long long ref;

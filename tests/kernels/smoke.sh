@@ -166,17 +166,21 @@ with_agent() {
 	match no-listener 'errno=ECONNREFUSED' from t tcp-connect 10.9.1.1 81
 	match unmanaged 'errno=' "$S" tcp-connect 10.9.1.1 80
 	match real-port 'errno=ECONNREFUSED' "$S" tcp-connect 127.0.0.1 "$(real_port)"
-	match families 'errno=' from t socket raw
+	match raw-socket "errno=(EPERM|EACCES)" from t socket inet raw icmp
 }
 
+# late NAME TAG: a client that waits for a line in NAME.go
+late() {
+	mkfifo "$TMP/$1.go"
+	app "$1" --tag "$2" -- bash -c "read -r _ < '$TMP/$1.go'; exec '$S' tcp-connect 10.9.1.1 80"
+}
 # A program that is managed already goes on; a new agent takes over.
 without_agent() {
-	mkfifo "$TMP/go"
-	app late --tag grp=t -- bash -c "read -r _ < '$TMP/go'; exec '$S' tcp-connect 10.9.1.1 80"
-	app late-other --tag grp=x -- bash -c "read -r _ < '$TMP/go'; exec '$S' tcp-connect 10.9.1.1 80"
+	late late grp=t
+	late late-other grp=other
 	check late-apps wait_for 20 has_apps 4
 	stop_agent KILL
-	printf 'go\ngo\n' > "$TMP/go"
+	timeout 20 tee "$TMP/late.go" "$TMP/late-other.go" <<< go > /dev/null
 	check dead-agent-connect log_says late '^ok peer=10\.9\.1\.1:80'
 	check dead-agent-policy log_says late-other 'errno=EACCES'
 	check agent-again start_agent

@@ -168,8 +168,8 @@ static int do_recv(struct seq *s)
 	struct ps_addr from = { .len = sizeof(from.ss) };
 	char c[64];
 
-	if (seq_wait(s) || recvfrom(s->fd[s->cur], c, sizeof(c), 0, (struct sockaddr *)&from.ss,
-				    &from.len) < 0)
+	if (seq_wait(s) ||
+	    recvfrom(s->fd[s->cur], c, sizeof(c), 0, (struct sockaddr *)&from.ss, &from.len) < 0)
 		return -1;
 	if (from.len)
 		printf("from=%s\n", ps_format(&from));
@@ -251,15 +251,15 @@ static const struct {
 	const char *name;
 	int (*run)(struct seq *s);
 } steps[] = {
-	{ "tcp4", do_tcp4 },	     { "tcp6", do_tcp6 },	    { "udp4", do_udp4 },
-	{ "udp6", do_udp6 },	     { "v6only", do_v6only },	    { "reuseaddr", do_reuseaddr },
-	{ "reuseport", do_reuseport }, { "noport", do_noport },	    { "transparent", do_transparent },
-	{ "freebind", do_freebind },  { "mapped", do_mapped },	    { "bind", do_bind },
-	{ "connect", do_connect },   { "unspec", do_unspec },	    { "sendto", do_sendto },
-	{ "fastopen", do_fastopen }, { "send", do_send },	    { "recv", do_recv },
-	{ "accept", do_accept },     { "listen", do_listen },	    { "shutdown", do_shutdown },
-	{ "close", do_close },	     { "use", do_use },		    { "names", do_names },
-	{ "hold", do_hold },	     { "fork", do_fork },
+	{ "tcp4", do_tcp4 },	       { "tcp6", do_tcp6 },	{ "udp4", do_udp4 },
+	{ "udp6", do_udp6 },	       { "v6only", do_v6only }, { "reuseaddr", do_reuseaddr },
+	{ "reuseport", do_reuseport }, { "noport", do_noport }, { "transparent", do_transparent },
+	{ "freebind", do_freebind },   { "mapped", do_mapped }, { "bind", do_bind },
+	{ "connect", do_connect },     { "unspec", do_unspec }, { "sendto", do_sendto },
+	{ "fastopen", do_fastopen },   { "send", do_send },	{ "recv", do_recv },
+	{ "accept", do_accept },       { "listen", do_listen }, { "shutdown", do_shutdown },
+	{ "close", do_close },	       { "use", do_use },	{ "names", do_names },
+	{ "hold", do_hold },	       { "fork", do_fork },
 };
 
 static bool seq_step(struct seq *s, const char *step, bool *ret_ok)

@@ -16,17 +16,18 @@ struct word {
 };
 
 static const struct word families[] = {
-	{ "unix", AF_UNIX }, { "inet", AF_INET }, { "inet6", AF_INET6 }, { "netlink", AF_NETLINK },
-	{ "packet", AF_PACKET }, { "vsock", AF_VSOCK }, { "alg", AF_ALG }, { "xdp", AF_XDP },
-	{ "smc", AF_SMC }, { "tipc", AF_TIPC }, { "rds", AF_RDS }, { "qipcrtr", AF_QIPCRTR },
+	{ "unix", AF_UNIX },	   { "inet", AF_INET },	    { "inet6", AF_INET6 },
+	{ "netlink", AF_NETLINK }, { "packet", AF_PACKET }, { "vsock", AF_VSOCK },
+	{ "alg", AF_ALG },	   { "xdp", AF_XDP },	    { "smc", AF_SMC },
+	{ "tipc", AF_TIPC },	   { "rds", AF_RDS },	    { "qipcrtr", AF_QIPCRTR },
 };
 static const struct word types[] = {
-	{ "stream", SOCK_STREAM }, { "dgram", SOCK_DGRAM }, { "raw", SOCK_RAW },
-	{ "rdm", SOCK_RDM }, { "seqpacket", SOCK_SEQPACKET }, { "dccp", SOCK_DCCP },
+	{ "stream", SOCK_STREAM }, { "dgram", SOCK_DGRAM },	    { "raw", SOCK_RAW },
+	{ "rdm", SOCK_RDM },	   { "seqpacket", SOCK_SEQPACKET }, { "dccp", SOCK_DCCP },
 };
 static const struct word protos[] = {
-	{ "icmp", 1 }, { "tcp", 6 }, { "udp", 17 }, { "icmpv6", 58 }, { "sctp", 132 },
-	{ "udplite", 136 }, { "raw", 255 }, { "mptcp", 262 },
+	{ "icmp", 1 },	 { "tcp", 6 },	     { "udp", 17 },  { "icmpv6", 58 },
+	{ "sctp", 132 }, { "udplite", 136 }, { "raw", 255 }, { "mptcp", 262 },
 };
 
 static int word_value(const struct word *w, size_t n, const char *text)

@@ -110,11 +110,16 @@ struct dial {
 static bool dial_options(int argc, char **argv, struct dial *d)
 {
 	static const struct option options[] = {
-		{ "bind", required_argument, NULL, 'b' },  { "send", required_argument, NULL, 's' },
-		{ "mapped", no_argument, NULL, 'm' },	   { "nonblock", no_argument, NULL, 'n' },
-		{ "tfo", no_argument, NULL, 't' },	   { "tfo-connect", no_argument, NULL, 'T' },
-		{ "count", required_argument, NULL, 'c' }, { "hold", no_argument, NULL, 'h' },
-		{ "timeout", required_argument, NULL, 'w' }, { "for", required_argument, NULL, 'w' },
+		{ "bind", required_argument, NULL, 'b' },
+		{ "send", required_argument, NULL, 's' },
+		{ "mapped", no_argument, NULL, 'm' },
+		{ "nonblock", no_argument, NULL, 'n' },
+		{ "tfo", no_argument, NULL, 't' },
+		{ "tfo-connect", no_argument, NULL, 'T' },
+		{ "count", required_argument, NULL, 'c' },
+		{ "hold", no_argument, NULL, 'h' },
+		{ "timeout", required_argument, NULL, 'w' },
+		{ "for", required_argument, NULL, 'w' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *from = NULL;
@@ -170,7 +175,9 @@ static int dial_fastopen(int fd, const struct dial *d)
 	const char *text = d->text ? d->text : "x";
 
 	return sendto(fd, text, strlen(text), MSG_FASTOPEN | MSG_NOSIGNAL,
-		      (const struct sockaddr *)&d->to.ss, d->to.len) < 0 ? -1 : 0;
+		      (const struct sockaddr *)&d->to.ss, d->to.len) < 0
+		       ? -1
+		       : 0;
 }
 
 /* A connected socket or -1 after a line about the failure. */

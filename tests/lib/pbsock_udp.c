@@ -16,7 +16,8 @@
 static void answer(const struct ps_server *opts, int fd, const struct ps_addr *from,
 		   const char *buf, size_t n)
 {
-	static const struct ps_addr nobody = { .ss.ss_family = AF_UNSPEC, .len = sizeof(nobody.ss) };
+	static const struct ps_addr nobody = { .ss.ss_family = AF_UNSPEC,
+					       .len = sizeof(nobody.ss) };
 	ssize_t sent;
 
 	if (!opts->connect_back) {
@@ -74,11 +75,16 @@ struct shot {
 static bool shot_options(int argc, char **argv, struct shot *s)
 {
 	static const struct option options[] = {
-		{ "bind", required_argument, NULL, 'b' },    { "send", required_argument, NULL, 's' },
-		{ "mapped", no_argument, NULL, 'm' },	     { "connect", no_argument, NULL, 'C' },
-		{ "sendmmsg", no_argument, NULL, 'M' },	     { "count", required_argument, NULL, 'c' },
-		{ "timeout", required_argument, NULL, 'w' }, { "no-reply", no_argument, NULL, 'n' },
-		{ "fastopen", no_argument, NULL, 'f' },	     { NULL, 0, NULL, 0 },
+		{ "bind", required_argument, NULL, 'b' },
+		{ "send", required_argument, NULL, 's' },
+		{ "mapped", no_argument, NULL, 'm' },
+		{ "connect", no_argument, NULL, 'C' },
+		{ "sendmmsg", no_argument, NULL, 'M' },
+		{ "count", required_argument, NULL, 'c' },
+		{ "timeout", required_argument, NULL, 'w' },
+		{ "no-reply", no_argument, NULL, 'n' },
+		{ "fastopen", no_argument, NULL, 'f' },
+		{ NULL, 0, NULL, 0 },
 	};
 	const char *from = NULL;
 

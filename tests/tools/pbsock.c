@@ -154,10 +154,14 @@ void ps_set(int fd, int level, int option)
 bool ps_server_options(int argc, char **argv, struct ps_server *ret)
 {
 	static const struct option options[] = {
-		{ "v6only", no_argument, NULL, 'o' },	 { "reuseport", no_argument, NULL, 'r' },
-		{ "workers", required_argument, NULL, 'w' }, { "bind", required_argument, NULL, 'b' },
-		{ "hello", required_argument, NULL, 'h' },   { "for", required_argument, NULL, 'f' },
-		{ "connect-back", no_argument, NULL, 'c' },  { "fork", no_argument, NULL, 'k' },
+		{ "v6only", no_argument, NULL, 'o' },
+		{ "reuseport", no_argument, NULL, 'r' },
+		{ "workers", required_argument, NULL, 'w' },
+		{ "bind", required_argument, NULL, 'b' },
+		{ "hello", required_argument, NULL, 'h' },
+		{ "for", required_argument, NULL, 'f' },
+		{ "connect-back", no_argument, NULL, 'c' },
+		{ "fork", no_argument, NULL, 'k' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct ps_server s = { .workers = 1, .seconds = 120 };
@@ -167,7 +171,10 @@ bool ps_server_options(int argc, char **argv, struct ps_server *ret)
 		case '6': s.v6 = true; break;
 		case 'o': s.v6only = true; break;
 		case 'r': s.reuseport = true; break;
-		case 'w': s.workers = atoi(optarg); s.reuseport = true; break;
+		case 'w':
+			s.workers = atoi(optarg);
+			s.reuseport = true;
+			break;
 		case 'b': s.bind_addr = optarg; break;
 		case 'h': s.hello = optarg; break;
 		case 'f': s.seconds = atoi(optarg); break;
@@ -229,7 +236,8 @@ static const struct {
 	  "[--bind ADDR:PORT] [--send TEXT] [--mapped] [--nonblock] [--tfo | --tfo-connect] "
 	  "[--count N] [--hold] [--timeout MS] ADDR PORT" },
 	{ "stress-connect", ps_stress_connect, "[--for MS] ADDR PORT" },
-	{ "udp-serve", ps_udp_serve, "[-6] [--v6only] [--reuseport] [--bind ADDR] "
+	{ "udp-serve", ps_udp_serve,
+	  "[-6] [--v6only] [--reuseport] [--bind ADDR] "
 	  "[--connect-back] [--for SECONDS] PORT" },
 	{ "udp-send", ps_udp_send,
 	  "[--bind ADDR:PORT] [--connect] [--sendmmsg] [--mapped] [--count N] [--send TEXT] "

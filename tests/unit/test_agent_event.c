@@ -41,11 +41,12 @@ Test(event, a_refusal)
 	struct pb_event_rec r = sample();
 	char *text = dump(&r, 1000000000000000000LL);
 
-	cr_expect(eq(str, text,
-		     "{\"time\":\"2001-09-09T01:46:41.500000Z\",\"app\":\"cli\",\"ref\":\"2a\","
-		     "\"peer\":\"web\",\"op\":\"connect\",\"proto\":\"tcp\",\"dest\":\"10.9.0.1:80\","
-		     "\"real\":null,\"reason\":\"no-group\",\"verdict\":\"refuse\","
-		     "\"errno\":\"EACCES\",\"pid\":4711,\"comm\":\"curl\",\"cookie\":77}"));
+	cr_expect(
+		eq(str, text,
+		   "{\"time\":\"2001-09-09T01:46:41.500000Z\",\"app\":\"cli\",\"ref\":\"2a\","
+		   "\"peer\":\"web\",\"op\":\"connect\",\"proto\":\"tcp\",\"dest\":\"10.9.0.1:80\","
+		   "\"real\":null,\"reason\":\"no-group\",\"verdict\":\"refuse\","
+		   "\"errno\":\"EACCES\",\"pid\":4711,\"comm\":\"curl\",\"cookie\":77}"));
 	free(text);
 }
 
@@ -71,7 +72,8 @@ Test(event, ipv6_and_real)
 	r.ev.reason = PB_R_ALLOW_GROUP;
 	r.ev.err = 0;
 	text = dump(&r, 0);
-	cr_expect(ne(ptr, strstr(text, "\"dest\":\"[::1]:80\",\"real\":\"127.0.0.1:40000\""), NULL));
+	cr_expect(
+		ne(ptr, strstr(text, "\"dest\":\"[::1]:80\",\"real\":\"127.0.0.1:40000\""), NULL));
 	cr_expect(ne(ptr, strstr(text, "\"verdict\":\"allow\",\"errno\":null"), NULL));
 	free(text);
 }

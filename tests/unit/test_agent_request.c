@@ -50,8 +50,8 @@ ParameterizedTest(struct bad *b, request, refused)
 	struct pb_request q = { .json = NULL };
 	char err[PB_REQ_ERR] = "";
 
-	cr_assert(eq(int, pb_request_parse(b->line, strlen(b->line), &q, err), b->err),
-		  "%s: %s", b->line, err);
+	cr_assert(eq(int, pb_request_parse(b->line, strlen(b->line), &q, err), b->err), "%s: %s",
+		  b->line, err);
 	cr_expect(ne(ptr, strstr(err, b->says), NULL), "%s: \"%s\"", b->line, err);
 	cr_expect(eq(ptr, q.json, NULL));
 }

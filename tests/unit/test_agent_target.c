@@ -41,10 +41,10 @@ Test(target, addresses)
 
 Test(target, refused)
 {
-	static const char *const bad[] = { "",	    ":80",     "web:",	  "web:0",  "web:65536",
-					   "web:x", "web:80x", "[::1",	  "[::1]x", "[::1]:",
-					   "[web]", "a b",     "10.9.0.1:-1", "[]:80",
-					   "-web",  "we_b!" };
+	static const char *const bad[] = {
+		"",	  ":80",    "web:",  "web:0", "web:65536",   "web:x", "web:80x", "[::1",
+		"[::1]x", "[::1]:", "[web]", "a b",   "10.9.0.1:-1", "[]:80", "-web",	 "we_b!"
+	};
 	struct pb_target t;
 	char longer[400];
 

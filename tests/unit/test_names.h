@@ -24,7 +24,7 @@ static struct pb_addr v4(uint32_t host)
 
 UNUSED static struct pb_addr v6(uint32_t last)
 {
-	return (struct pb_addr){ { htonl(0xfd000000), 0, 0, htonl(last) } };
+	return (struct pb_addr){ .w = { htonl(0xfd000000), 0, 0, htonl(last) } };
 }
 
 static int t_lookup_name(void *arg, const char *name, struct pb_names_rec *ret)

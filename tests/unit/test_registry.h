@@ -30,7 +30,7 @@ __attribute__((unused)) static void stop(void)
 }
 
 __attribute__((unused)) static struct pb_addr A(const char *text) {
-	struct pb_addr a = { { 0 } };
+	struct pb_addr a = { 0 };
 
 	cr_assert_eq(pb_addr_parse(text, &a), 0, "%s", text);
 	return a;

@@ -27,7 +27,7 @@ Test(text, addresses_refused)
 	static const char *const bad[] = { "",		"10.9.0", "10.9.0.256", "10.9.0.1 ",
 					   " 10.9.0.1", "0x7f.1", "10.9.0.1/8", "fe80::1%lo",
 					   "[::1]",	"::1::",  "web",	"1" };
-	struct pb_addr a = { { 7, 7, 7, 7 } };
+	struct pb_addr a = { .w = { 7, 7, 7, 7 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		cr_assert_eq(pb_addr_parse(bad[i], &a), -EINVAL, "'%s'", bad[i]);
