@@ -10,7 +10,7 @@
  * Kernel 6.1.  Fails closed: without a record, an admission or room there is no
  * socket and no connection.
  */
-#include "lib/sock.bpf.h"
+#include "lib/datagram.bpf.h"
 
 #define PB_SOCK_STREAM 1
 #define PB_SOCK_DGRAM 2
@@ -125,7 +125,9 @@ static __always_inline __u32 admit_udp(const struct pb_flow_key *k, const struct
 		if (from)
 			r = pb_may(from, src->app, to, p->app, ep->port, PB_PROTO_UDP);
 	}
-	if (pb_reason_refuses(r) && bpf_map_lookup_elem(&pb_udp_reply, k))
+	if (src)
+		note_sender(k, src);
+	if (pb_reason_refuses(r) && may_answer(k, src ? src->app : 0))
 		return PB_R_NONE;
 	return pb_reason_refuses(r) ? r : PB_R_NONE;
 }
@@ -134,8 +136,17 @@ static __always_inline __u32 admit_tcp(const struct pb_flow_key *k, const struct
 {
 	struct pb_admit *a = bpf_map_lookup_elem(&pb_admit, k);
 
+	struct pb_endpoint *ep;
+
 	if ((p->flags & PB_PORT_CLOSED) || !a || bpf_ktime_get_ns() - a->time_ns > PB_ADMIT_NS)
 		return PB_R_NO_ADMIT;
+	if (p->flags & PB_PORT_DNS)
+		return PB_R_NONE;
+	/* A SYN is repeated for two minutes: the port may have got another listener. */
+	ep = pb_ep_at(a->ep);
+	if (!ep || ep->state == PB_EP_FREE || ep->gen != a->gen || ep->app != p->app ||
+	    ep->real != k->lport)
+		return PB_R_BAD_ADMIT;
 	return PB_R_NONE;
 }
 
@@ -190,68 +201,18 @@ int pb_lookup(struct bpf_sk_lookup *ctx)
 
 /* ---- cgroup_skb ---------------------------------------------------------- */
 
-/* Addresses and ports of the datagram, ours on the left. */
-static __always_inline int skb_flow(struct __sk_buff *skb, struct pb_flow_key *k)
+/* A TCP reset?  It may pass a refused connection, for it ends it. */
+static __always_inline int is_reset(struct __sk_buff *skb)
 {
 	__u32 off = 40;
-	__u8 ihl = 0;
+	__u8 ihl = 0, flags = 0;
 
-	__builtin_memset(k, 0, sizeof(*k));
 	if (skb->protocol == pb_htons(0x0800)) {
-		k->laddr.w[2] = k->raddr.w[2] = PB_V4MAP_W2;
-		if (bpf_skb_load_bytes(skb, 0, &ihl, 1) ||
-		    bpf_skb_load_bytes(skb, 12, &k->laddr.w[3], 4) ||
-		    bpf_skb_load_bytes(skb, 16, &k->raddr.w[3], 4))
-			return -1;
+		if (bpf_skb_load_bytes(skb, 0, &ihl, 1))
+			return 0;
 		off = (ihl & 15) * 4;
-	} else if (bpf_skb_load_bytes(skb, 8, &k->laddr, 16) ||
-		   bpf_skb_load_bytes(skb, 24, &k->raddr, 16)) {
-		return -1;
 	}
-	return bpf_skb_load_bytes(skb, off, &k->lport, 2) ||
-	       bpf_skb_load_bytes(skb, off + 2, &k->rport, 2);
-}
-
-/* Is the source of @flow registered for this socket? */
-static __always_inline int is_registered(const struct pb_sock *s, const struct pb_flow_key *flow)
-{
-	if (s->sport != flow->lport)
-		return 0;
-	if (pb_addr_is_v4(&flow->laddr))
-		return (s->flags & PB_SK_SRC4) && pb_addr_eq(&s->src4, &flow->laddr);
-	return (s->flags & PB_SK_SRC6) && pb_addr_eq(&s->src6, &flow->laddr);
-}
-
-/* The sender's real source, and the way back to it: one of each family for a socket. */
-static __always_inline int register_source(struct pb_sock *s, const struct pb_flow_key *flow,
-					   __u64 cookie)
-{
-	struct pb_udp_key real = { .addr = flow->laddr, .port = flow->lport }, virt = {};
-	struct pb_udp_virt back = { .cookie = cookie, .app = s->app };
-	struct pb_udp_src src = { .cookie = cookie, .app = s->app };
-	struct pb_app *app = pb_app_at(s->app);
-	int v4 = pb_addr_is_v4(&flow->laddr);
-
-	if (!app)
-		return -1;
-	pb_forget_source(s, v4, cookie);
-	src.addr = pb_shown(app, v4);
-	src.port = s->lport ? s->lport : flow->lport;
-	virt.addr = src.addr;
-	virt.port = src.port;
-	back.addr = flow->laddr;
-	back.port = flow->lport;
-	if (bpf_map_update_elem(&pb_udp_src, &real, &src, BPF_ANY))
-		return -1;
-	s->sport = flow->lport;
-	if (v4) {
-		s->src4 = flow->laddr;
-		s->flags |= PB_SK_SRC4;
-	} else {
-		s->src6 = flow->laddr;
-		s->flags |= PB_SK_SRC6;
-	}
-	return bpf_map_update_elem(&pb_udp_virt, &virt, &back, BPF_ANY) ? -1 : 0;
+	return !bpf_skb_load_bytes(skb, off + 13, &flags, 1) && (flags & 4);
 }
 
 static __always_inline int do_egress(struct __sk_buff *skb)
@@ -259,15 +220,16 @@ static __always_inline int do_egress(struct __sk_buff *skb)
 	struct bpf_sock *sk = skb->sk;
 	struct pb_flow_key k;
 	struct pb_sock *s;
-	__u64 now;
+	__u64 peer;
 
 	if (!sk)
 		return 0;
 	sk = bpf_sk_fullsock(sk);
-	if (!sk || sk->protocol != PB_PROTO_UDP)
-		return 0;
 	s = pb_sock_of(sk);
-	if (!s || !(s->flags & (PB_SK_OWNER | PB_SK_PORT)) || skb_flow(skb, &k))
+	if (s && (s->flags & PB_SK_REFUSED))
+		return !is_reset(skb);
+	if (!s || s->proto != PB_PROTO_UDP || !(s->flags & (PB_SK_OWNER | PB_SK_PORT)) ||
+	    skb_flow(skb, &k))
 		return 0;
 	if ((s->flags & PB_SK_OWNER) && !is_registered(s, &k) &&
 	    register_source(s, &k, bpf_get_socket_cookie(skb))) {
@@ -275,9 +237,10 @@ static __always_inline int do_egress(struct __sk_buff *skb)
 		return -PB_ENOBUFS;
 	}
 	/* A guarded port sends: the answer has to come in. */
-	if ((s->flags & PB_SK_PORT) && !bpf_map_lookup_elem(&pb_udp_reply, &k)) {
-		now = bpf_ktime_get_ns();
-		bpf_map_update_elem(&pb_udp_reply, &k, &now, BPF_ANY);
+	if (s->flags & PB_SK_PORT) {
+		peer = skb->ifindex == PB_LO_IFINDEX ? app_at(&k) : 0;
+		if (!may_answer(&k, peer))
+			bpf_map_update_elem(&pb_udp_reply, &k, &peer, BPF_ANY);
 	}
 	return 0;
 }
@@ -288,17 +251,39 @@ int pb_egress_skb(struct __sk_buff *ctx)
 	return verdict_to_skb(do_egress(ctx));
 }
 
-SEC("cgroup_skb/ingress")
-int pb_ingress_skb(struct __sk_buff *ctx)
+static __always_inline int do_ingress(struct __sk_buff *skb)
 {
-	struct bpf_sock *sk = ctx->sk;
+	struct bpf_sock *sk = skb->sk;
+	struct pb_config *cfg;
+	struct pb_app *app;
 	struct pb_sock *s;
 
 	if (!sk)
-		return verdict_to_skb(0);
+		return 0;
 	sk = bpf_sk_fullsock(sk);
 	s = pb_sock_of(sk);
-	return verdict_to_skb(s && (s->flags & PB_SK_REFUSED));
+	if (!sk || !s)
+		return 0;
+	if (s->flags & PB_SK_REFUSED)
+		return !is_reset(skb);
+	if (s->proto != PB_PROTO_UDP)
+		return 0;
+	if (!(s->flags & PB_SK_PORT) && !((s->flags & PB_SK_INSIDE) && sk->dst_port))
+		return 0;
+	if (hears(skb, s))
+		return 0;
+	app = pb_app_at(s->app);
+	cfg = pb_cfg();
+	if (app && cfg && pb_mode_of(app, cfg->mode) != PB_MODE_ENFORCE)
+		return 0;
+	pb_count(PB_R_NO_ADMIT);
+	return -PB_ECONNREFUSED;
+}
+
+SEC("cgroup_skb/ingress")
+int pb_ingress_skb(struct __sk_buff *ctx)
+{
+	return verdict_to_skb(do_ingress(ctx));
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -12,11 +12,17 @@
  * what reaches it.
  */
 #include "lib/claim.bpf.h"
-#include <vmlinux.h>
 
 /* BPF_TCP_* of <linux/bpf.h>, as skops->args[] carries them. */
 #define PB_STATE_CLOSE 7
 #define PB_STATE_LISTEN 10
+#define PB_SOL_SOCKET 1
+#define PB_SO_KEEPALIVE 9
+#define PB_SOL_TCP 6
+#define PB_TCP_KEEPIDLE 4
+#define PB_TCP_KEEPINTVL 5
+#define PB_TCP_KEEPCNT 6
+#define PB_TCP_USER_TIMEOUT 18
 
 static __always_inline int is_v4(const struct bpf_sock_ops *o)
 {
@@ -92,6 +98,8 @@ static __always_inline int claim_late(struct bpf_sock_ops *o, struct pb_sock *s,
 	__u32 want = s->cls;
 
 	if (!(s->flags & PB_SK_SOURCE)) {
+		if (o->family == PB_AF_INET6 && o->sk)
+			pb_sync_v6only(o->sk, s);
 		if (o->family == PB_AF_INET)
 			want = PB_CLS_V4;
 		else
@@ -112,13 +120,7 @@ static __always_inline int port_changed(struct bpf_sock_ops *o, struct pb_sock *
 {
 	struct pb_claim *c;
 
-	if (s->flags & PB_SK_PORT) {
-		if (s->cls & PB_CLS_V4)
-			pb_port_drop(s, 0);
-		if (s->cls & PB_CLS_V6)
-			pb_port_drop(s, 1);
-		s->flags &= ~PB_SK_PORT;
-	}
+	pb_unguard_port(s);
 	s->real = local_port(o);
 	c = pb_claim_first(s);
 	if (c && c->cookie == cookie)
@@ -161,7 +163,7 @@ static __always_inline void on_listen(struct bpf_sock_ops *o, struct pb_sock *s)
 
 static __always_inline void on_connect(struct bpf_sock_ops *o, struct pb_sock *s)
 {
-	struct pb_admit a = { .app = s->app, .dst = s->peer, .dport = s->pport, .ep = s->ep };
+	struct pb_admit a = { .app = s->app, .dst = s->peer, .dport = s->pport, .ep = s->dest };
 	struct bpf_sock *sk = o->sk;
 	struct tcp_sock *tp;
 	struct pb_flow_key k;
@@ -177,6 +179,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *o, struct pb_sock *s
 	a.isn = tp->write_seq;
 	a.cookie = bpf_get_socket_cookie(o);
 	a.time_ns = bpf_ktime_get_ns();
+	a.gen = s->dest_gen;
 	a.src = pb_addr_is_loopback(&s->peer) ? pb_addr_loopback(pb_addr_is_v4(&s->peer))
 					      : pb_shown(app, pb_addr_is_v4(&s->peer));
 	a.sport = s->lport ? s->lport : local_port(o);
@@ -200,7 +203,24 @@ static __always_inline void child_reset(struct pb_sock *s)
 	s->sport = 0;
 }
 
-static __always_inline void child_refuse(struct pb_sock *s, __u64 cookie, __u32 reason)
+/*
+ * The program will get the child from accept() all the same.  Nothing but a reset passes it either
+ * way (pb_ingress_skb, pb_egress_skb).  Unanswered keepalives end it after two seconds, data that
+ * stays unsent after one: nobody waits for it for ever.
+ */
+static __always_inline void child_expire(struct bpf_sock_ops *o)
+{
+	int one = 1, ms = 1000;
+
+	bpf_setsockopt(o, PB_SOL_TCP, PB_TCP_USER_TIMEOUT, &ms, sizeof(ms));
+	bpf_setsockopt(o, PB_SOL_TCP, PB_TCP_KEEPIDLE, &one, sizeof(one));
+	bpf_setsockopt(o, PB_SOL_TCP, PB_TCP_KEEPINTVL, &one, sizeof(one));
+	bpf_setsockopt(o, PB_SOL_TCP, PB_TCP_KEEPCNT, &one, sizeof(one));
+	bpf_setsockopt(o, PB_SOL_SOCKET, PB_SO_KEEPALIVE, &one, sizeof(one));
+}
+
+static __always_inline void child_refuse(struct bpf_sock_ops *o, struct pb_sock *s, __u64 cookie,
+					 __u32 reason)
 {
 	struct pb_config *cfg = pb_cfg();
 	struct pb_app *app = pb_app_at(s->app);
@@ -208,7 +228,16 @@ static __always_inline void child_refuse(struct pb_sock *s, __u64 cookie, __u32 
 	if (app && cfg && pb_mode_of(app, cfg->mode) != PB_MODE_ENFORCE)
 		return;
 	s->flags |= PB_SK_REFUSED;
+	child_expire(o);
 	tell(s, cookie, PB_OP_ACCEPT, reason, 0);
+}
+
+/* Is the listener the one that the client was sent to?  Its port may have changed hands. */
+static __always_inline int admits(const struct pb_admit *a, const struct pb_sock *s)
+{
+	struct pb_endpoint *ep = pb_ep_at(a->ep);
+
+	return ep && ep->gen == a->gen && ep->app == s->app && ep->real == s->real;
 }
 
 static __always_inline void on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
@@ -226,12 +255,12 @@ static __always_inline void on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
 	a = bpf_map_lookup_elem(&pb_admit, &k);
 	tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
 	if (!a || !tp) {
-		child_refuse(s, cookie, PB_R_NO_ADMIT);
+		child_refuse(o, s, cookie, PB_R_NO_ADMIT);
 		return;
 	}
 	/* Nothing was read yet: copied_seq is the peer's initial number plus one. */
-	if (tp->copied_seq != a->isn + 1) {
-		child_refuse(s, cookie, PB_R_BAD_ADMIT);
+	if (tp->copied_seq != a->isn + 1 || !admits(a, s)) {
+		child_refuse(o, s, cookie, PB_R_BAD_ADMIT);
 		return;
 	}
 	s->peer = a->src;
@@ -257,9 +286,12 @@ static __always_inline void on_state(struct bpf_sock_ops *o, struct pb_sock *s)
 
 	if (o->args[1] != PB_STATE_CLOSE)
 		return;
-	if (o->args[0] == PB_STATE_LISTEN && (s->flags & PB_SK_PUBLISHED)) {
+	if (o->args[0] == PB_STATE_LISTEN) {
 		if (pb_sock_withdraw(s))
 			tell(s, s->owner, PB_OP_RELEASE, PB_R_WITHDRAW, 0);
+		/* The kernel gives the port back: it may be anybody's next. */
+		pb_unguard_port(s);
+		s->real = 0;
 		return;
 	}
 	if (s->flags & PB_SK_COUNTED) {

@@ -187,6 +187,14 @@ int pb_maps_get_beat(struct pb_maps *m, struct pb_beat *ret)
 	return bpf_map_lookup_elem(PB_FD(m, pb_beat), &zero, ret);
 }
 
+int pb_maps_rest(struct pb_maps *m)
+{
+	static const struct pb_beat none;
+	uint32_t zero = 0;
+
+	return pb_map_put(PB_FD(m, pb_beat), &zero, &none, BPF_ANY);
+}
+
 /* ---- applications -------------------------------------------------------- */
 
 /* Tags first: whoever finds the application finds its tags. */
@@ -236,12 +244,17 @@ int pb_maps_put_egress(struct pb_maps *m, const struct pb_egress_key *k,
 	return pb_map_put(PB_FD(m, pb_egress), k, v, BPF_ANY);
 }
 
+int pb_maps_del_egress(struct pb_maps *m, const struct pb_egress_key *k)
+{
+	return pb_map_del(PB_FD(m, pb_egress), k);
+}
+
 /* ---- resolver ------------------------------------------------------------ */
 
-int pb_maps_put_dns_port(struct pb_maps *m, __be16 port, uint8_t proto, int v6)
+int pb_maps_put_dns_port(struct pb_maps *m, __be16 port, uint8_t proto, int v6, uint32_t index)
 {
 	struct pb_port_key k = { .port = port, .proto = proto, .v6 = v6 != 0 };
-	struct pb_port p = { .flags = PB_PORT_DNS, .refs = 1 };
+	struct pb_port p = { .flags = PB_PORT_DNS, .refs = 1, .ep = index };
 
 	return pb_map_put(PB_FD(m, pb_ports), &k, &p, BPF_ANY);
 }
@@ -259,6 +272,16 @@ int pb_maps_set_resolver_port(struct pb_maps *m, uint32_t index, __be16 port)
 int pb_maps_get_resolver(struct pb_maps *m, uint32_t index, struct pb_resolver *ret)
 {
 	return bpf_map_lookup_elem(PB_FD(m, pb_resolvers), &index, ret);
+}
+
+int pb_maps_get_udp_src(struct pb_maps *m, const struct pb_udp_key *k, struct pb_udp_src *ret)
+{
+	return bpf_map_lookup_elem(PB_FD(m, pb_udp_src), k, ret);
+}
+
+int pb_maps_get_admit(struct pb_maps *m, const struct pb_flow_key *k, struct pb_admit *ret)
+{
+	return bpf_map_lookup_elem(PB_FD(m, pb_admit), k, ret);
 }
 
 /* ---- counters ------------------------------------------------------------ */

@@ -3,6 +3,7 @@
 #ifndef PB_CONTROL_MAPS_H
 #define PB_CONTROL_MAPS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -30,6 +31,8 @@ int pb_maps_get_config(struct pb_maps *m, struct pb_config *ret);
 int pb_maps_set_config(struct pb_maps *m, const struct pb_config *c);
 int pb_maps_beat(struct pb_maps *m, pid_t pid);
 int pb_maps_get_beat(struct pb_maps *m, struct pb_beat *ret);
+/* Ends the heartbeat: the kernel side need not wait until it is stale. */
+int pb_maps_rest(struct pb_maps *m);
 
 int pb_maps_put_app(struct pb_maps *m, uint64_t ref, const struct pb_app *a,
 		    const struct pb_tags *t);
@@ -40,10 +43,14 @@ int pb_maps_put_group(struct pb_maps *m, uint32_t bit, const struct pb_group *g)
 int pb_maps_put_rule(struct pb_maps *m, uint32_t index, const struct pb_rule *r);
 int pb_maps_put_egress(struct pb_maps *m, const struct pb_egress_key *k,
 		       const struct pb_egress_val *v);
-/* Removes every entry of that ref. */
-int pb_maps_clear_egress(struct pb_maps *m, uint64_t ref);
+int pb_maps_del_egress(struct pb_maps *m, const struct pb_egress_key *k);
+/* Removes every entry of these refs, sorted upwards, in one walk over the whole map. */
+int pb_maps_clear_egress(struct pb_maps *m, const uint64_t *refs, size_t n);
 
-int pb_maps_put_dns_port(struct pb_maps *m, __be16 port, uint8_t proto, int v6);
+/* @index: the original resolver that the port stands for. */
+int pb_maps_put_dns_port(struct pb_maps *m, __be16 port, uint8_t proto, int v6, uint32_t index);
+/* Removes what put_dns_port() made, also an earlier agent's.  Returns how many went, or -errno. */
+int pb_maps_clear_dns_ports(struct pb_maps *m);
 int pb_maps_set_resolver_port(struct pb_maps *m, uint32_t index, __be16 port);
 int pb_maps_get_resolver(struct pb_maps *m, uint32_t index, struct pb_resolver *ret);
 
@@ -63,7 +70,10 @@ int pb_maps_get_service(struct pb_maps *m, const struct pb_svc_key *k, struct pb
 int pb_maps_get_endpoint(struct pb_maps *m, uint32_t index, struct pb_endpoint *ret);
 /* UP or DRAIN; -ENOENT: the endpoint was withdrawn. */
 int pb_maps_set_endpoint_state(struct pb_maps *m, uint32_t index, uint8_t state);
-int pb_maps_get_admit_udp(struct pb_maps *m, const struct pb_udp_key *k, struct pb_udp_src *ret);
+/* Who sends from a real UDP address, and who opened a TCP connection; -ENOENT.  An admission that
+ * no managed listener uses up stays until the client's socket closes. */
+int pb_maps_get_udp_src(struct pb_maps *m, const struct pb_udp_key *k, struct pb_udp_src *ret);
+int pb_maps_get_admit(struct pb_maps *m, const struct pb_flow_key *k, struct pb_admit *ret);
 
 /* Removes services without any slot, by lookup-and-delete; puts back one that got a slot in
  * between. Returns how many went, or -errno. */
@@ -74,5 +84,13 @@ int pb_maps_stats(struct pb_maps *m, uint64_t ret[_PB_R_MAX]);
 /* Entries now (counted by walking) and max_entries of one map; -EOPNOTSUPP: a kind that cannot be
  * counted (queue, ring, socket storage, counters). */
 int pb_maps_usage(struct pb_maps *m, const char *name, uint32_t *ret_entries, uint32_t *ret_max);
+
+/* ---- one pinned map, read without the others (the agent may be dead) ---- */
+/* One element of an array or hash; 0 or a negative errno. */
+int pb_pin_lookup(const char *bpffs, const char *map, const void *key, void *ret);
+/* Calls fn for every element of a hash until it returns non-zero, which comes back.  -EPROTO: keys
+ * or values have another size. */
+int pb_pin_each(const char *bpffs, const char *map, size_t key_size, size_t value_size,
+		int (*fn)(const void *key, const void *value, void *arg), void *arg);
 
 #endif /* PB_CONTROL_MAPS_H */

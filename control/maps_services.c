@@ -41,11 +41,6 @@ int pb_maps_set_endpoint_state(struct pb_maps *m, uint32_t index, uint8_t state)
 	return 0;
 }
 
-int pb_maps_get_admit_udp(struct pb_maps *m, const struct pb_udp_key *k, struct pb_udp_src *ret)
-{
-	return bpf_map_lookup_elem(PB_FD(m, pb_udp_src), k, ret);
-}
-
 /* ---- removal of empty services ------------------------------------------- */
 
 bool pb_service_empty(const struct pb_service *s)

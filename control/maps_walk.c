@@ -185,17 +185,26 @@ int pb_maps_each_addr(struct pb_maps *m,
 
 /* ---- egress -------------------------------------------------------------- */
 
-/* Keys of that ref; the agent alone writes this map, so that none vanishes during the walk. */
-static int egress_keys(int fd, uint64_t ref, struct pb_egress_key **keys, size_t *n)
+static int by_ref(const void *x, const void *y)
+{
+	uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+
+	return a < b ? -1 : a > b;
+}
+
+/* Keys of those refs; the agent alone writes this map, so that none vanishes during the walk. */
+static int egress_keys(int fd, const uint64_t *refs, size_t n_refs, struct pb_egress_key **keys,
+		       size_t *n)
 {
 	struct pb_egress_key k, *prev = NULL;
 	int err;
 
 	while (!(err = bpf_map_get_next_key(fd, prev, &k))) {
+		uint64_t ref = k.ref[0] | (uint64_t)k.ref[1] << 32;
 		struct pb_egress_key *more;
 
 		prev = &k;
-		if (k.ref[0] != (uint32_t)ref || k.ref[1] != (uint32_t)(ref >> 32))
+		if (!bsearch(&ref, refs, n_refs, sizeof(ref), by_ref))
 			continue;
 		more = reallocarray(*keys, *n + 1, sizeof(k));
 		if (!more)
@@ -206,16 +215,51 @@ static int egress_keys(int fd, uint64_t ref, struct pb_egress_key **keys, size_t
 	return err == -ENOENT ? 0 : err;
 }
 
-int pb_maps_clear_egress(struct pb_maps *m, uint64_t ref)
+int pb_maps_clear_egress(struct pb_maps *m, const uint64_t *refs, size_t n_refs)
 {
 	_cleanup_free_ struct pb_egress_key *keys = NULL;
 	int fd = PB_FD(m, pb_egress);
 	size_t n = 0;
-	int err = egress_keys(fd, ref, &keys, &n);
+	int err = n_refs ? egress_keys(fd, refs, n_refs, &keys, &n) : 0;
 
 	for (size_t i = 0; !err && i < n; i++)
 		err = pb_map_del(fd, &keys[i]);
 	return err;
+}
+
+/* ---- ports of the resolver ------------------------------------------------- */
+
+struct port_keys {
+	struct pb_port_key *key;
+	size_t n;
+};
+
+static int dns_port(const void *key, const void *value, void *arg)
+{
+	const struct pb_port *p = value;
+	struct port_keys *l = arg;
+	struct pb_port_key *more;
+
+	if (!(p->flags & PB_PORT_DNS))
+		return 0;
+	more = reallocarray(l->key, l->n + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	l->key = more;
+	memcpy(&more[l->n++], key, sizeof(*more));
+	return 0;
+}
+
+int pb_maps_clear_dns_ports(struct pb_maps *m)
+{
+	struct port_keys l = { 0 };
+	int fd = PB_FD(m, pb_ports);
+	int err = pb_map_walk(fd, dns_port, &l);
+
+	for (size_t i = 0; !err && i < l.n; i++)
+		err = pb_map_del(fd, &l.key[i]);
+	free(l.key);
+	return err ? err : (int)l.n;
 }
 
 /* ---- usage --------------------------------------------------------------- */

@@ -18,7 +18,7 @@ say() { printf '%s\n' "$*" | fold -s -w 92; }
 # show REGEX COMMAND: prints and runs it; the output must match
 show() {
 	printf '\n  $ %s\n' "$2"
-	REPLY=$(bash -c "$2" 2>&1 < /dev/null)
+	REPLY=$(timeout 20 bash -c "$2" 2>&1 < /dev/null)
 	printf '  | %s\n' "${REPLY//$'\n'/$'\n  | '}"
 	if [[ $REPLY =~ $1 ]]; then ok; else fail "this step" "expected output matching /$1/"; fi
 }
@@ -82,7 +82,7 @@ show 'refused|Failed to connect' "curl -sS --max-time 5 http://127.0.0.1:${real%
 
 chapter "Nothing is hidden"
 say "What the kernel decides on is in maps anybody with the right can read by bpftool:"
-show '"name": "web"' "bpftool map dump pinned /sys/fs/bpf/patchbay/v1/pb_addrs | head -n 20"
+show '"name": "web"' "bpftool map dump pinned /sys/fs/bpf/patchbay/v1/pb_addrs | grep -B 11 web"
 show 'refuse|no-group' 'patchbay events --refused --last 3'
 
 chapter "The agent dies"

@@ -18,7 +18,7 @@ bpftool btf dump file "$btf" format c > "$out/vmlinux_full.h"
 # One assertion a field; the compiler finds members of anonymous structs and unions by itself.
 awk 'BEGIN { print "#include \"vmlinux_full.h\"" }
 	/^struct [a-z_0-9]+ \{$/ { s = $2 }
-	s && /^\t.*;/ {
+	s && /^\t.*;/ && !/ : [0-9]/ { # a bit field has no size
 		sub(/;.*/, ""); f = $NF; sub(/^\t/, ""); sub(/ [a-z_0-9]+$/, "")
 		printf "_Static_assert(sizeof(((struct %s *)0)->%s) == sizeof(%s), \"%s.%s\");\n", s, f, $0, s, f
 	}

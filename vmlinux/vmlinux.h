@@ -15,6 +15,7 @@
 
 struct sock_common {
 	unsigned short skc_family;
+	unsigned char skc_ipv6only : 1;
 	volatile unsigned char skc_state;
 	__u16 skc_num; /* host order */
 	__be16 skc_dport;

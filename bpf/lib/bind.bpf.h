@@ -9,8 +9,8 @@
 #define PB_SOL_SOCKET 1
 #define PB_SO_REUSEADDR 2
 #define PB_SO_REUSEPORT 15
-#define PB_IPPROTO_IPV6 41
-#define PB_IPV6_V6ONLY 26
+#define PB_IPPROTO_IP 0
+#define PB_IP_BIND_ADDRESS_NO_PORT 24
 #define PB_OPT_MAX 4096 /* beyond it the kernel wants optlen cleared by whoever does not look */
 
 static __always_inline void pb_tell_bind(struct bpf_sock_addr *ctx, struct pb_sock *s,
@@ -35,16 +35,11 @@ static __noinline int pb_sock_release(struct pb_sock *s)
 {
 	int withdrawn = pb_sock_withdraw(s);
 
-	if (s->flags & PB_SK_PORT) {
-		if (s->cls & PB_CLS_V4)
-			pb_port_drop(s, 0);
-		if (s->cls & PB_CLS_V6)
-			pb_port_drop(s, 1);
-	}
+	pb_unguard_port(s);
 	for (__u32 c = 0; c < PB_CLS_N; c++)
 		if ((s->flags & PB_SK_BOUND) && (s->cls & (1u << c)))
 			pb_claim_drop(s, 1u << c);
-	s->flags &= ~(PB_SK_BOUND | PB_SK_PORT | PB_SK_SOURCE | PB_SK_WILD);
+	s->flags &= ~(PB_SK_BOUND | PB_SK_SOURCE | PB_SK_WILD);
 	s->cls = 0;
 	s->lport = 0;
 	s->real = 0;
@@ -93,6 +88,8 @@ static __always_inline int do_bind(struct bpf_sock_addr *ctx, int v6)
 	if (!in.app)
 		return -PB_EACCES;
 	pb_sock_release(s);
+	if (v6)
+		pb_sync_v6only(sk, s);
 	in.proto = s->proto;
 	in.sock_v6 = v6;
 	in.v6only = !!(s->flags & PB_SK_V6ONLY);
@@ -204,8 +201,10 @@ static __always_inline int do_setopt(struct bpf_sockopt *ctx)
 		flag = PB_SK_REUSEPORT;
 	else if (ctx->level == PB_SOL_SOCKET && ctx->optname == PB_SO_REUSEADDR)
 		flag = PB_SK_REUSEADDR;
-	else if (ctx->level == PB_IPPROTO_IPV6 && ctx->optname == PB_IPV6_V6ONLY)
-		flag = PB_SK_V6ONLY;
+	/* The kernel's port is never the one that was asked for: put off, it would come unguarded.
+	 * The program is told yes; what it saves is ports, not meaning. */
+	if (ctx->level == PB_IPPROTO_IP && ctx->optname == PB_IP_BIND_ADDRESS_NO_PORT)
+		ctx->optlen = -1;
 	if (!flag || (void *)(val + 1) > ctx->optval_end)
 		return 1;
 	s = pb_sock_of(ctx->sk);

@@ -8,6 +8,37 @@
 
 #define PB_SPIN 4096 /* reads of a rival's claim while its bind is under way, some 10 us */
 
+/* ---- references: whoever takes the last one away deletes the entry ---- */
+
+#define PB_REF_SPIN 1024 /* reads of an entry that is about to go */
+#define PB_REF_TRIES 3
+
+struct pb_ref {
+	__u32 *count;
+	__u32 joined;
+};
+
+static long pb_ref_step(__u32 i, void *arg)
+{
+	struct pb_ref *ref = arg;
+	__u32 n = *(volatile __u32 *)ref->count;
+
+	(void)i;
+	if (!n)
+		return 0; /* its owner is between the last reference and the deletion */
+	ref->joined = __sync_val_compare_and_swap(ref->count, n, n + 1) == n;
+	return ref->joined;
+}
+
+/* Joins the holders of an entry; 0: it has none any more. */
+static __always_inline int pb_ref_join(__u32 *refs)
+{
+	struct pb_ref ref = { .count = refs };
+
+	bpf_loop(PB_REF_SPIN, pb_ref_step, &ref, 0);
+	return ref.joined;
+}
+
 /* ---- claims -------------------------------------------------------------- */
 
 static __always_inline void pb_claim_key_of(struct pb_claim_key *k, const struct pb_sock *s,
@@ -47,22 +78,24 @@ static __always_inline int pb_claim_one(struct pb_sock *s, __u32 cls, __u64 cook
 	struct pb_claim fresh = { .cookie = cookie, .uid = uid, .refs = 1, .real = s->real };
 	struct pb_claim_key k;
 	struct pb_claim *c;
-	long err;
 
 	if (s->flags & PB_SK_REUSEPORT)
 		fresh.flags |= PB_CLAIM_REUSEPORT;
 	if (s->flags & PB_SK_REUSEADDR)
 		fresh.flags |= PB_CLAIM_REUSEADDR;
 	pb_claim_key_of(&k, s, cls);
-	err = bpf_map_update_elem(&pb_claims, &k, &fresh, BPF_NOEXIST);
-	if (!err)
-		return 0;
-	c = bpf_map_lookup_elem(&pb_claims, &k);
-	if (!c)
-		return -PB_ENOBUFS;
-	if (!pb_claim_shares(c, s, uid) || !__sync_fetch_and_add(&c->refs, 1))
-		return -PB_EADDRINUSE;
-	return 0;
+	for (int i = 0; i < PB_REF_TRIES; i++) {
+		if (!bpf_map_update_elem(&pb_claims, &k, &fresh, BPF_NOEXIST))
+			return 0;
+		c = bpf_map_lookup_elem(&pb_claims, &k);
+		if (!c)
+			continue;
+		if (!pb_claim_shares(c, s, uid))
+			return -PB_EADDRINUSE;
+		if (pb_ref_join(&c->refs))
+			return 0;
+	}
+	return -PB_ENOBUFS;
 }
 
 /* All classes of @want or none; then s->cls, s->owner and s->uid say so. */
@@ -135,14 +168,15 @@ static __always_inline int pb_port_take(const struct pb_sock *s, int v6, __u64 c
 	struct pb_port p = { .cookie = cookie, .app = s->app, .flags = flags, .refs = 1 };
 	struct pb_port *old;
 
-	if (!bpf_map_update_elem(&pb_ports, &k, &p, BPF_NOEXIST))
-		return 0;
-	old = bpf_map_lookup_elem(&pb_ports, &k);
-	if (!old)
-		return -PB_ENOBUFS;
-	/* The kernel lets only one reuseport group have a port: whoever is there is of our group. */
-	__sync_fetch_and_add(&old->refs, 1);
-	return 0;
+	for (int i = 0; i < PB_REF_TRIES; i++) {
+		if (!bpf_map_update_elem(&pb_ports, &k, &p, BPF_NOEXIST))
+			return 0;
+		old = bpf_map_lookup_elem(&pb_ports, &k);
+		/* The kernel lets only one reuseport group have a port: it is of our group. */
+		if (old && pb_ref_join(&old->refs))
+			return 0;
+	}
+	return -PB_ENOBUFS;
 }
 
 static __always_inline void pb_port_drop(const struct pb_sock *s, int v6)
@@ -154,30 +188,62 @@ static __always_inline void pb_port_drop(const struct pb_sock *s, int v6)
 		bpf_map_delete_elem(&pb_ports, &k);
 }
 
-static __always_inline void pb_port_publish(const struct pb_sock *s, int v6, __u32 ep, __u32 flags)
+/* The endpoint goes.  A worker that listens meanwhile has put its own there: that one stays. */
+static __always_inline void pb_port_close(const struct pb_sock *s, int v6)
+{
+	struct pb_port_key k = { .port = s->real, .proto = s->proto, .v6 = v6 };
+	struct pb_port *p = bpf_map_lookup_elem(&pb_ports, &k);
+
+	if (!p || __sync_val_compare_and_swap(&p->ep, s->ep, 0) != s->ep)
+		return;
+	__sync_fetch_and_or(&p->flags, PB_PORT_CLOSED);
+	if (*(volatile __u32 *)&p->ep)
+		__sync_fetch_and_and(&p->flags, ~PB_PORT_CLOSED);
+}
+
+static __always_inline void pb_port_publish(const struct pb_sock *s, int v6, __u32 ep)
 {
 	struct pb_port_key k = { .port = s->real, .proto = s->proto, .v6 = v6 };
 	struct pb_port *p = bpf_map_lookup_elem(&pb_ports, &k);
 
 	if (!p)
 		return;
-	p->ep = ep;
-	p->flags = (p->flags & ~PB_PORT_CLOSED) | flags;
+	*(volatile __u32 *)&p->ep = ep;
+	__sync_fetch_and_and(&p->flags, ~PB_PORT_CLOSED);
+}
+
+/* Gives up the guard of the real port. */
+static __noinline int pb_unguard_port(struct pb_sock *s)
+{
+	if (s->flags & PB_SK_GUARD4)
+		pb_port_drop(s, 0);
+	if (s->flags & PB_SK_GUARD6)
+		pb_port_drop(s, 1);
+	s->flags &= ~(PB_SK_PORT | PB_SK_GUARD4 | PB_SK_GUARD6);
+	return 0;
 }
 
 /* Puts the real port of @s under guard before anyone can connect to it. */
 static __noinline int pb_guard_port(struct pb_sock *s, __u64 cookie)
 {
-	__u32 flags = PB_PORT_CLOSED;
+	__u32 flags = PB_PORT_CLOSED, v4 = s->cls & PB_CLS_V4;
 
 	if (!(s->cls & (PB_CLS_V4_VIP | PB_CLS_V6_VIP)))
 		flags |= PB_PORT_LOOP;
-	if ((s->cls & PB_CLS_V4) && pb_port_take(s, 0, cookie, flags))
-		return -PB_ENOBUFS;
-	if ((s->cls & PB_CLS_V6) && pb_port_take(s, 1, cookie, flags)) {
-		if (s->cls & PB_CLS_V4)
-			pb_port_drop(s, 0);
-		return -PB_ENOBUFS;
+	/* A bind to the IPv6 name is one to :: for the kernel, which opens IPv4 as well. */
+	if ((s->cls & PB_CLS_V6_VIP) && !(s->flags & PB_SK_V6ONLY))
+		v4 = 1;
+	if (v4) {
+		if (pb_port_take(s, 0, cookie, flags))
+			return -PB_ENOBUFS;
+		s->flags |= PB_SK_GUARD4;
+	}
+	if (s->cls & PB_CLS_V6) {
+		if (pb_port_take(s, 1, cookie, flags)) {
+			pb_unguard_port(s);
+			return -PB_ENOBUFS;
+		}
+		s->flags |= PB_SK_GUARD6;
 	}
 	s->flags |= PB_SK_PORT;
 	return 0;
@@ -193,10 +259,8 @@ static __noinline __u32 pb_sock_publish(struct pb_sock *s, __u64 cookie)
 	__u32 index = c ? c->ep : 0;
 
 	ep = pb_ep_at(index);
-	if (ep && ep->state != PB_EP_FREE && ep->app == s->app && ep->real == s->real &&
-	    ep->cls == s->cls) {
-		__sync_fetch_and_add(&ep->sockets, 1);
-	} else {
+	if (!ep || ep->state == PB_EP_FREE || ep->app != s->app || ep->real != s->real ||
+	    ep->cls != s->cls || !pb_ref_join(&ep->sockets)) {
 		index = pb_ep_publish(s, cookie);
 		ep = pb_ep_at(index);
 		if (!ep)
@@ -208,9 +272,9 @@ static __noinline __u32 pb_sock_publish(struct pb_sock *s, __u64 cookie)
 	s->ep_gen = ep->gen;
 	s->flags |= PB_SK_PUBLISHED;
 	if (s->cls & PB_CLS_V4)
-		pb_port_publish(s, 0, index, 0);
+		pb_port_publish(s, 0, index);
 	if (s->cls & PB_CLS_V6)
-		pb_port_publish(s, 1, index, 0);
+		pb_port_publish(s, 1, index);
 	return index;
 }
 
@@ -224,9 +288,9 @@ static __noinline int pb_sock_withdraw(struct pb_sock *s)
 	if (!ep || ep->gen != s->ep_gen || __sync_fetch_and_add(&ep->sockets, -1) != 1)
 		return 0;
 	if (s->cls & PB_CLS_V4)
-		pb_port_publish(s, 0, 0, PB_PORT_CLOSED);
+		pb_port_close(s, 0);
 	if (s->cls & PB_CLS_V6)
-		pb_port_publish(s, 1, 0, PB_PORT_CLOSED);
+		pb_port_close(s, 1);
 	pb_ep_withdraw(s->ep);
 	return 1;
 }

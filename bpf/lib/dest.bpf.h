@@ -10,19 +10,21 @@
 
 struct pb_dest {
 	/* question */
-	struct pb_sock *s;
-	struct pb_app *app;
+	__u64 app;	     /* the socket's scope */
+	__u64 netns;	     /* the socket's */
 	struct pb_addr addr; /* as the program named it, IPv4 mapped */
 	__be16 port;
-	__u8 proto;
-	__u8 pad[5];
+	__be16 lport; /* the socket's virtual port, 0 none */
+	__u32 proto;
 	__u32 sticky; /* sendmsg: the choice sticks to the socket; 0 by load */
+	__u32 prefer; /* sendmsg: endpoint to try first; 0 none */
 	/* answer */
 	__u32 reason;
 	__s32 err;
 	__u32 ep; /* endpoint, 0 none */
 	__u32 gen;
-	__u64 peer; /* scope at the other end, 0 unknown */
+	__u64 peer;	      /* scope at the other end, 0 unknown */
+	struct pb_addr shown; /* what the program is from now on, towards that peer */
 	struct pb_addr real;
 	__be16 rport; /* 0: go on unchanged */
 	__u16 dns;    /* the answer is the agent's resolver */
@@ -48,24 +50,24 @@ static __always_inline int pb_reason_errno(__u32 reason)
 }
 
 /* A service of that address and port: decided (1), or not one (0). */
-static __always_inline int pb_dest_service(struct pb_dest *d)
+static __always_inline int pb_dest_service(struct pb_dest *d, const struct pb_app *app)
 {
 	int loop = pb_addr_is_loopback(&d->addr), v4 = pb_addr_is_v4(&d->addr);
-	struct pb_pick p = { .app = d->app,
-			     .ref = d->s->app,
-			     .netns = d->s->netns,
+	struct pb_pick p = { .app = app,
+			     .ref = d->app,
+			     .netns = d->netns,
 			     .key = { .addr = d->addr, .port = d->port, .proto = d->proto },
 			     .want_v6 = !v4 };
 	struct pb_endpoint *ep;
 
 	if (loop) {
 		p.key.addr = pb_addr_loopback(v4);
-		p.key.ns = d->app->ns;
+		p.key.ns = app->ns;
 	}
 	p.svc = bpf_map_lookup_elem(&pb_services, &p.key);
 	if (!p.svc)
 		return 0;
-	if (!pb_pick(&p, d->sticky)) {
+	if (!pb_pick_try(&p, d->prefer) && !pb_pick(&p, d->sticky)) {
 		if (p.reason == PB_R_NO_SERVICE)
 			return 0;
 		d->peer = p.peer;
@@ -85,7 +87,7 @@ static __always_inline int pb_dest_service(struct pb_dest *d)
 }
 
 /* Datagrams to a client that wrote first: its virtual source leads back to it. */
-static __noinline int pb_dest_udp_peer(struct pb_dest *d)
+static __noinline int pb_dest_udp_peer(struct pb_dest *d, const struct pb_app *app)
 {
 	struct pb_udp_key k = { .addr = d->addr, .port = d->port };
 	struct pb_udp_virt *v;
@@ -102,9 +104,9 @@ static __noinline int pb_dest_udp_peer(struct pb_dest *d)
 	if (!peer)
 		return 0;
 	/* Whoever may send to us may be answered. */
-	r = pb_may(peer, v->app, d->app, d->s->app, d->s->lport, d->proto);
+	r = pb_may(peer, v->app, app, d->app, d->lport, d->proto);
 	if (!pb_policy_allows(r))
-		r = pb_may(d->app, d->s->app, peer, v->app, d->port, d->proto);
+		r = pb_may(app, d->app, peer, v->app, d->port, d->proto);
 	else
 		r = PB_R_ALLOW_REPLY;
 	if (!pb_policy_allows(r)) {
@@ -120,7 +122,7 @@ static __noinline int pb_dest_udp_peer(struct pb_dest *d)
 static __always_inline int pb_egress_listed(const struct pb_dest *d)
 {
 	struct pb_egress_key k = { .prefixlen = 64 + 128,
-				   .ref = { d->s->app, d->s->app >> 32 },
+				   .ref = { d->app, d->app >> 32 },
 				   .addr = d->addr };
 	struct pb_egress_val *v = bpf_map_lookup_elem(&pb_egress, &k);
 
@@ -135,69 +137,91 @@ static __always_inline int pb_egress_listed(const struct pb_dest *d)
 }
 
 /* Outside and unmanaged loopback: policy by the client's own settings and mode. */
-static __noinline int pb_dest_outside(struct pb_dest *d)
+static __noinline int pb_dest_outside(struct pb_dest *d, const struct pb_app *app)
 {
 	struct pb_config *cfg = pb_cfg();
-	__u32 mode = cfg ? pb_mode_of(d->app, cfg->mode) : PB_MODE_ENFORCE;
+	__u32 mode = cfg ? pb_mode_of(app, cfg->mode) : PB_MODE_ENFORCE;
 	__u32 bad = 0;
 
 	if (pb_addr_is_loopback(&d->addr)) {
 		d->reason = PB_R_ALLOW_LOCAL;
-		if (d->app->flags & PB_APP_LOCAL_DENY)
+		if (app->flags & PB_APP_LOCAL_DENY)
 			bad = PB_R_DENY_LOCAL;
 	} else {
 		d->reason = PB_R_ALLOW_OUTSIDE;
-		if (d->app->egress == PB_EGRESS_NONE ||
-		    (d->app->egress == PB_EGRESS_LIST && !pb_egress_listed(d)))
+		if (app->egress == PB_EGRESS_NONE ||
+		    (app->egress == PB_EGRESS_LIST && !pb_egress_listed(d)))
 			bad = PB_R_DENY_EGRESS;
 	}
-	if (d->app->flags & PB_APP_QUARANTINED)
+	if (app->flags & PB_APP_QUARANTINED)
 		bad = PB_R_QUARANTINED;
 	if (!bad)
 		return 0;
-	if (mode == PB_MODE_ENFORCE)
+	if (mode == PB_MODE_ENFORCE || bad == PB_R_QUARANTINED)
 		return pb_dest_refuse(d, bad, PB_EACCES);
 	d->reason = mode == PB_MODE_AUDIT ? PB_R_AUDIT : PB_R_ALLOW_MODE_OFF;
 	return 0;
 }
 
-/* A loopback port that is the real port of a managed listener, in this namespace? */
-static __noinline int pb_dest_is_real_port(const struct pb_dest *d)
+/* A loopback port that is the real port of a managed listener, in this namespace: refused (1). */
+static __noinline int pb_dest_is_real_port(struct pb_dest *d)
 {
 	struct pb_port_key k = { .port = d->port,
 				 .proto = d->proto,
 				 .v6 = !pb_addr_is_v4(&d->addr) };
 	struct pb_config *cfg = pb_cfg();
 
-	return cfg && d->s->netns == cfg->netns && bpf_map_lookup_elem(&pb_ports, &k);
+	if (!cfg || d->netns != cfg->netns || !bpf_map_lookup_elem(&pb_ports, &k))
+		return 0;
+	pb_dest_refuse(d, PB_R_REAL_PORT, PB_ECONNREFUSED);
+	return 1;
 }
 
-/* The branches are functions of their own for the sake of the stack: 512 bytes hold the deepest
- * chain, which goes through the policy. */
-
-/* Fills the answer.  Always 0: the error is in d->err. */
-static __noinline int pb_dest_decide(struct pb_dest *d)
+/* The service was not it: what else is at an address that is not loopback?  1: decided. */
+static __noinline int pb_dest_virtual(struct pb_dest *d, const struct pb_app *app)
 {
-	int loop = pb_addr_is_loopback(&d->addr);
+	struct pb_addr a = d->addr; /* 6.1 takes keys from the stack or a map only */
 
+	if (pb_dest_udp_peer(d, app))
+		return 1;
+	if (bpf_map_lookup_elem(&pb_addrs, &a))
+		pb_dest_refuse(d, PB_R_NO_SERVICE, PB_ECONNREFUSED);
+	else if (pb_in_pool(&a))
+		pb_dest_refuse(d, PB_R_NO_ADDRESS, PB_EHOSTUNREACH);
+	else
+		return 0;
+	return 1;
+}
+
+/*
+ * Fills the answer; 0, the error is in d->err.  Global, and of scalars only: the
+ * verifier walks it once, not once for each path to it.  The branches are
+ * functions of their own for the sake of the stack, of which the deepest chain
+ * (through the policy) needs most.
+ */
+__noinline int pb_dest_decide(struct pb_dest *d)
+{
+	struct pb_app *app;
+	int loop;
+
+	if (!d)
+		return 0;
+	app = pb_app_at(d->app);
+	if (!app)
+		return pb_dest_refuse(d, PB_R_NO_IDENTITY, PB_EACCES);
 	if (d->proto != PB_PROTO_TCP && d->proto != PB_PROTO_UDP)
-		return pb_dest_outside(d);
-	if (pb_addr_is_any(&d->addr)) {
-		/* connect() to the wildcard means this host: here, the private one. */
+		return pb_dest_outside(d, app);
+	/* connect() to the wildcard means this host: here, the private one. */
+	if (pb_addr_is_any(&d->addr))
 		d->addr = pb_addr_loopback(pb_addr_is_v4(&d->addr));
-		loop = 1;
-	}
-	if (pb_dest_service(d))
+	loop = pb_addr_is_loopback(&d->addr);
+	d->shown = loop ? pb_addr_loopback(pb_addr_is_v4(&d->addr))
+			: pb_shown(app, pb_addr_is_v4(&d->addr));
+	if (pb_dest_service(d, app))
 		return 0;
-	if (!loop && pb_dest_udp_peer(d))
+	if (loop ? pb_dest_is_real_port(d) : pb_dest_virtual(d, app))
 		return 0;
-	if (!loop && bpf_map_lookup_elem(&pb_addrs, &d->addr))
-		return pb_dest_refuse(d, PB_R_NO_SERVICE, PB_ECONNREFUSED);
-	if (!loop && pb_in_pool(&d->addr))
-		return pb_dest_refuse(d, PB_R_NO_ADDRESS, PB_EHOSTUNREACH);
-	if (loop && pb_dest_is_real_port(d))
-		return pb_dest_refuse(d, PB_R_REAL_PORT, PB_ECONNREFUSED);
-	return pb_dest_outside(d);
+	return pb_dest_outside(d, app);
 }
 
 #endif /* PB_DEST_BPF_H */

@@ -45,6 +45,7 @@ PB_MAP(pb_admit, BPF_MAP_TYPE_HASH, struct pb_flow_key, struct pb_admit, BPF_F_N
 PB_MAP(pb_udp_src, BPF_MAP_TYPE_HASH, struct pb_udp_key, struct pb_udp_src, BPF_F_NO_PREALLOC);
 PB_MAP(pb_udp_virt, BPF_MAP_TYPE_HASH, struct pb_udp_key, struct pb_udp_virt, BPF_F_NO_PREALLOC);
 PB_MAP(pb_udp_reply, BPF_MAP_TYPE_LRU_HASH, struct pb_flow_key, __u64, 0);
+PB_MAP(pb_udp_seen, BPF_MAP_TYPE_LRU_HASH, struct pb_flow_key, struct pb_udp_key, 0);
 PB_MAP(pb_config, BPF_MAP_TYPE_ARRAY, __u32, struct pb_config, 0);
 PB_MAP(pb_beat, BPF_MAP_TYPE_ARRAY, __u32, struct pb_beat, 0);
 PB_MAP(pb_resolv, BPF_MAP_TYPE_HASH, struct pb_resolv_key, struct pb_resolv_ref, 0);

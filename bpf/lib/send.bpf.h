@@ -8,7 +8,7 @@
 
 static __noinline int tell_dest(struct bpf_sock_addr *ctx, const struct pb_dest *d, __u8 op)
 {
-	struct pb_note n = { .app = d->s->app,
+	struct pb_note n = { .app = d->app,
 			     .peer = d->peer,
 			     .cookie = bpf_get_socket_cookie(ctx),
 			     .virt = d->addr,
@@ -25,66 +25,53 @@ static __noinline int tell_dest(struct bpf_sock_addr *ctx, const struct pb_dest 
 	return 0;
 }
 
-/* Common part: decides, or sends a query to the agent.  -1: not ours, go on. */
-static __always_inline int resolve(struct bpf_sock_addr *ctx, struct pb_dest *d)
+/* Decides, or sends a query to the agent. */
+static __always_inline void resolve(struct bpf_sock_addr *ctx, struct pb_sock *s, struct pb_dest *d)
 {
-	struct pb_sock *s = pb_sock_of(ctx->sk);
 	__be16 port;
 
-	if (!s) {
-		pb_count(PB_R_UNMANAGED);
-		return -1;
-	}
-	d->s = s;
+	d->app = s->app;
+	d->netns = s->netns;
+	d->lport = s->lport;
 	d->proto = s->proto;
-	d->app = pb_app_at(s->app);
-	if (!d->app) {
-		pb_count(PB_R_NO_IDENTITY);
-		d->err = -PB_EACCES;
-		return -1;
-	}
 	pb_dest_decide(d);
-	if (d->port == PB_DNS_PORT && !d->ep && !d->rport &&
-	    (!d->err || d->reason == PB_R_DENY_EGRESS || d->reason == PB_R_DENY_LOCAL)) {
-		port = pb_dns_redirect(ctx, s, &d->addr, d->port, &d->real);
-		if (port) {
-			d->rport = port;
-			d->dns = 1;
-			d->err = 0;
-			d->reason = PB_R_DNS;
-		}
-	}
-	return 0;
+	if (d->port != PB_DNS_PORT || d->rport ||
+	    (d->err && d->reason != PB_R_DENY_EGRESS && d->reason != PB_R_DENY_LOCAL))
+		return;
+	port = pb_dns_redirect(ctx, s, &d->addr, d->port, &d->real);
+	if (!port)
+		return;
+	d->rport = port;
+	d->dns = 1;
+	d->err = 0;
+	d->reason = PB_R_DNS;
 }
 
 /* The connection goes inside, or to the resolver: what both ends will be shown. */
 static __always_inline void connected(struct pb_sock *s, const struct pb_dest *d)
 {
-	int v4 = pb_addr_is_v4(&d->addr);
-
 	s->peer = d->addr;
 	s->pport = d->port;
-	if (!(s->flags & PB_SK_BOUND)) {
-		s->ep = d->ep;
-		s->ep_gen = d->gen;
-	}
+	s->dest = d->ep;
+	s->dest_gen = d->gen;
 	s->flags |= PB_SK_PEER | PB_SK_INSIDE | (d->dns ? PB_SK_DNS : PB_SK_LOCAL);
 	if (s->proto == PB_PROTO_UDP)
 		s->flags |= PB_SK_OWNER;
 	if (!(s->flags & (PB_SK_BOUND | PB_SK_SOURCE)) || (s->flags & PB_SK_WILD))
-		s->local =
-			pb_addr_is_loopback(&d->addr) ? pb_addr_loopback(v4) : pb_shown(d->app, v4);
+		s->local = d->shown;
 }
 
 static __always_inline int do_connect(struct bpf_sock_addr *ctx, int v6)
 {
 	struct pb_dest d = { .addr = pb_ctx_addr(ctx, v6), .port = pb_ctx_port(ctx) };
-	struct pb_sock *s;
+	struct pb_sock *s = pb_sock_of(ctx->sk);
 	int again;
 
-	if (resolve(ctx, &d))
-		return d.err;
-	s = d.s;
+	if (!s) {
+		pb_count(PB_R_UNMANAGED);
+		return 0;
+	}
+	resolve(ctx, s, &d);
 	if (d.err) {
 		/* A datagram socket keeps the peer it had. */
 		tell_dest(ctx, &d, PB_OP_CONNECT);
@@ -135,15 +122,11 @@ static __noinline int remember(struct bpf_sock *sk, const struct pb_dest *d)
  * send() on an AF_INET6 socket that is connected to a mapped address comes here as if the program
  * had named the peer (udpv6_sendmsg hands it to udp_sendmsg): connect() has decided about it.
  */
-static __always_inline int is_connected_peer(struct bpf_sock *sk, const struct pb_dest *d, int v6)
+static __always_inline int is_connected_peer(struct bpf_sock *sk, const struct pb_sock *s,
+					     const struct pb_dest *d, int v6)
 {
-	struct pb_sock *s;
-
-	if (v6 || sk->family != PB_AF_INET6 || sk->dst_port != d->port ||
-	    sk->dst_ip6[3] != d->addr.w[3])
-		return 0;
-	s = pb_sock_of(sk);
-	return s && (s->flags & PB_SK_INSIDE);
+	return !v6 && sk->family == PB_AF_INET6 && sk->dst_port == d->port &&
+	       sk->dst_ip6[3] == d->addr.w[3] && (s->flags & PB_SK_INSIDE);
 }
 
 /* A number for a socket, never 0, whose every bit depends on the cookie (Knuth 6.4). */
@@ -152,20 +135,42 @@ static __always_inline __u32 pb_spread(__u64 cookie)
 	return (__u32)(cookie * 0x9e3779b97f4a7c15ULL >> 33) + 1;
 }
 
+/* The endpoint this socket last used for the destination: a conversation stays where it is. */
+static __noinline __u32 known_endpoint(struct bpf_sock *sk, const struct pb_dest *d)
+{
+	struct pb_usock *u = bpf_sk_storage_get(&pb_usocks, sk, 0, 0);
+	__u32 ep = 0;
+
+	if (!u)
+		return 0;
+	for (__u32 i = 0; i < PB_UDP_DESTS; i++) {
+		const struct pb_udp_dest *known = &u->dest[i];
+
+		if (known->ep && known->vport == d->port && pb_addr_eq(&known->virt, &d->addr))
+			ep = known->ep;
+	}
+	return ep;
+}
+
 static __always_inline int do_sendmsg(struct bpf_sock_addr *ctx, int v6)
 {
 	struct pb_dest d = { .addr = pb_ctx_addr(ctx, v6), .port = pb_ctx_port(ctx) };
 	struct bpf_sock *sk = ctx->sk;
+	struct pb_sock *s = pb_sock_of(sk);
 	int known;
 
-	if (!sk || is_connected_peer(sk, &d, v6))
+	if (!s || !sk) {
+		pb_count(PB_R_UNMANAGED);
+		return 0;
+	}
+	if (is_connected_peer(sk, s, &d, v6))
 		return 0;
 	d.sticky = pb_spread(bpf_get_socket_cookie(ctx));
-	if (resolve(ctx, &d))
-		return d.err;
+	d.prefer = known_endpoint(sk, &d);
+	resolve(ctx, s, &d);
 	known = !d.err && remember(sk, &d);
 	if (d.rport && !d.err) {
-		d.s->flags |= PB_SK_OWNER;
+		s->flags |= PB_SK_OWNER;
 		pb_ctx_set(ctx, v6, &d.real, d.rport);
 	}
 	if (known)

@@ -4,6 +4,8 @@
 #define PB_SOCK_BPF_H
 
 #include "service.bpf.h"
+#include <vmlinux.h>
+#include <bpf/bpf_core_read.h>
 
 /* ---- sock_addr contexts -------------------------------------------------- */
 
@@ -46,6 +48,20 @@ static __always_inline void pb_ctx_set(struct bpf_sock_addr *ctx, int v6, const 
 static __always_inline struct pb_sock *pb_sock_of(struct bpf_sock *sk)
 {
 	return sk ? bpf_sk_storage_get(&pb_socks, sk, 0, 0) : 0;
+}
+
+/* The kernel's own idea: the default is a sysctl, and an option it refuses does not count. */
+static __always_inline void pb_sync_v6only(struct bpf_sock *sk, struct pb_sock *s)
+{
+	struct sock_common *c;
+
+	if (s->proto == PB_PROTO_TCP)
+		c = (struct sock_common *)bpf_skc_to_tcp_sock(sk);
+	else
+		c = (struct sock_common *)bpf_skc_to_udp6_sock(sk);
+	s->flags &= ~PB_SK_V6ONLY;
+	if (c && BPF_CORE_READ_BITFIELD(c, skc_ipv6only))
+		s->flags |= PB_SK_V6ONLY;
 }
 
 /* What an application shows of itself to a peer that used @v4 or IPv6. */

@@ -24,16 +24,34 @@ static __always_inline int from_table(struct bpf_sock *sk, struct pb_addr *a, __
 }
 
 /* A managed sender: its virtual address, or the service's when it answers from a service port. */
-static __always_inline int from_sender(struct pb_addr *a, __be16 *port)
+static __always_inline int from_sender(const struct pb_sock *s, struct pb_addr *a, __be16 *port)
 {
-	struct pb_udp_key k = { .addr = *a, .port = *port };
-	struct pb_udp_src *src = bpf_map_lookup_elem(&pb_udp_src, &k);
+	struct pb_flow_key flow = { .raddr = *a, .lport = s->real, .rport = *port };
+	struct pb_udp_key k = { .addr = *a, .port = *port }, *seen;
+	struct pb_udp_src *src;
 
+	/* What it was called when it was let in: it may have been closed since. */
+	seen = s->flags & PB_SK_PORT ? bpf_map_lookup_elem(&pb_udp_seen, &flow) : 0;
+	if (seen) {
+		*a = seen->addr;
+		*port = seen->port;
+		return 1;
+	}
+	src = bpf_map_lookup_elem(&pb_udp_src, &k);
 	if (!src)
 		return 0;
 	*a = src->addr;
 	*port = src->port;
 	return 1;
+}
+
+/* Is @a:@port what the socket is connected to?  A datagram may have come before connect(). */
+static __always_inline int is_real_peer(const struct bpf_sock *sk, const struct pb_addr *a,
+					__be16 port, int v6)
+{
+	__u32 ip = v6 ? sk->dst_ip6[3] : sk->dst_ip4;
+
+	return sk->dst_port && sk->dst_port == port && ip == a->w[3];
 }
 
 static __always_inline int do_recvmsg(struct bpf_sock_addr *ctx, int v6)
@@ -45,11 +63,12 @@ static __always_inline int do_recvmsg(struct bpf_sock_addr *ctx, int v6)
 
 	if (!s || !sk)
 		return 0;
-	if ((s->flags & (PB_SK_INSIDE | PB_SK_PEER)) == (PB_SK_INSIDE | PB_SK_PEER)) {
-		a = s->peer; /* connected: only the peer gets through */
+	if ((s->flags & (PB_SK_INSIDE | PB_SK_PEER)) == (PB_SK_INSIDE | PB_SK_PEER) &&
+	    is_real_peer(sk, &a, port, v6)) {
+		a = s->peer;
 		port = s->pport;
 	} else if (!from_table(sk, &a, &port) && !pb_dns_restore(&a, &port) &&
-		   !from_sender(&a, &port)) {
+		   !from_sender(s, &a, &port)) {
 		return 0;
 	}
 	pb_ctx_set(ctx, v6, &a, port);

@@ -101,6 +101,13 @@ static const char *configured_path(const struct pb_agent *a, uint64_t ref)
 	return NULL;
 }
 
+static int by_gone(const void *x, const void *y)
+{
+	uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+
+	return a < b ? -1 : a > b;
+}
+
 static int remember(struct walk *w, uint64_t ref)
 {
 	if (grow((void **)&w->gone, w->n_gone, &w->gone_room, sizeof(w->gone[0])))
@@ -170,10 +177,12 @@ static int adopt(struct walk *w)
 		err = pb_maps_each_app(a->maps, adopt_app, w);
 	if (err)
 		return err;
-	for (size_t i = 0; i < w->n_gone; i++) {
-		pb_maps_clear_egress(a->maps, w->gone[i]);
+	if (w->n_gone)
+		qsort(w->gone, w->n_gone, sizeof(w->gone[0]), by_gone);
+	if (pb_maps_clear_egress(a->maps, w->gone, w->n_gone))
+		log_warn("egress entries of ended applications cannot be removed");
+	for (size_t i = 0; i < w->n_gone; i++)
 		pb_withdraw(a, w->gone[i]);
-	}
 	err = pb_maps_each_addr(a->maps, check_addr, a);
 	if (err)
 		return err;

@@ -7,10 +7,13 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <patchbay/addr.h>
+
 #include "caps.h"
 #include "cgroup.h"
 #include "events.h"
 #include "loader.h"
+#include "route.h"
 #include "scope.h"
 #include "util.h"
 
@@ -160,7 +163,9 @@ static void start_dns(struct pb_agent *a)
 	uint32_t flags = a->kernel.flags & ~PB_CFG_DNS;
 	int err = 0;
 
-	pb_resolver_forget(a);
+	/* a program may get such a number now, and must not be admitted by it */
+	if (pb_maps_clear_dns_ports(a->maps) < 0)
+		log_warn("ports of an earlier resolver cannot be taken off the guard's list");
 	if (a->conf->agent.dns) {
 		err = pb_resolver_start(a);
 		if (err)
@@ -176,6 +181,19 @@ static void start_dns(struct pb_agent *a)
 	pb_agent_warn(a, PB_W_DNS, err != 0);
 }
 
+/* Those of an earlier start with other pools, or that are not wanted any more. */
+static void remove_routes(const struct pb_agent *a, const struct pb_config *old)
+{
+	const struct pb_config_agent *c = &a->conf->agent;
+
+	if (old->pool4_bits && (!c->route || old->pool4_bits != c->pool4_bits ||
+				!pb_addr_eq(&old->pool4, &c->pool4)))
+		pb_route_remove(&old->pool4, old->pool4_bits);
+	if (old->pool6_bits && (!c->route || old->pool6_bits != c->pool6_bits ||
+				!pb_addr_eq(&old->pool6, &c->pool6)))
+		pb_route_remove(&old->pool6, old->pool6_bits);
+}
+
 static void add_routes(struct pb_agent *a)
 {
 	const struct pb_config_agent *c = &a->conf->agent;
@@ -184,9 +202,9 @@ static void add_routes(struct pb_agent *a)
 	if (!c->route)
 		return;
 	if (c->pool4_bits)
-		err4 = pb_route_unreachable(&c->pool4, c->pool4_bits);
+		err4 = pb_route_add(&c->pool4, c->pool4_bits);
 	if (c->pool6_bits)
-		err6 = pb_route_unreachable(&c->pool6, c->pool6_bits);
+		err6 = pb_route_add(&c->pool6, c->pool6_bits);
 	/* a host without IPv6 has no way to reach the pool either */
 	if (err6 == -EAFNOSUPPORT || err6 == -EOPNOTSUPP)
 		err6 = 0;
@@ -226,11 +244,13 @@ static int start_kernel(struct pb_agent *a)
 /* How many applications were adopted, or -errno. */
 static int start(struct pb_agent *a)
 {
+	struct pb_config old;
 	int err, n;
 
 	err = start_kernel(a);
 	if (err)
 		return err;
+	old = a->kernel;
 	n = start_registry(a);
 	if (n < 0)
 		return n;
@@ -239,6 +259,7 @@ static int start(struct pb_agent *a)
 		return err;
 	pb_scope_conf_refresh(a);
 	start_dns(a);
+	remove_routes(a, &old);
 	add_routes(a);
 	err = pb_events_start(a);
 	if (err)

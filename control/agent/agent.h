@@ -17,10 +17,7 @@
 #include "ratelimit.h"
 #include "registry/registry.h"
 #include "server.h"
-
-#ifndef PB_VERSION
-#define PB_VERSION "0.1.0"
-#endif
+#include "version.h"
 
 #define PB_RUN_PER_S 20 /* `run` requests of one uid other than root */
 #define PB_RUN_BURST 100
@@ -131,22 +128,18 @@ int pb_publish_all(struct pb_agent *a);
 /* Takes @ref out of the maps, then out of the registry. */
 void pb_withdraw(struct pb_agent *a, uint64_t ref);
 
+void pb_unpublish_egress(struct pb_agent *a, const struct pb_app_rec *rec);
 /* After @old went from the registry or was replaced: addresses and groups that nobody has now. */
 void pb_unpublish_rest(struct pb_agent *a, const struct pb_app *old);
 
 /* ---- resolver.c: the DNS proxy ---- */
 int pb_resolver_start(struct pb_agent *a);
-void pb_resolver_forget(struct pb_agent *a);
 
 /* ---- settings.c: where things are ---- */
 int pb_agent_load_config(const struct pb_agent_opts *opts, struct pb_config_file **ret,
 			 char err[PB_CONFIG_ERR_LEN]);
 /* Options win over the configuration; fills the paths of @a. */
 int pb_agent_paths(struct pb_agent *a);
-
-/* ---- route.c ---- */
-/* An unreachable route for @net/@bits (of 128), so that an unmanaged client fails at once. */
-int pb_route_unreachable(const struct pb_addr *net, uint32_t bits);
 
 /* ---- reload.c ---- */
 /* Reads the configuration again; on error the old one stays.  *ret_changed, unless NULL: array of

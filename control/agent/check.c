@@ -17,8 +17,10 @@ pb_inline const struct pb_rule *pb_rule_at(__u32 index)
 	return index / PB_RULES_MAX == rules_bank ? &rules_now[index % PB_RULES_MAX] : NULL;
 }
 
+/* *ret_strict: what it would be without regard to the mode. */
 static uint32_t evaluate(const struct pb_agent *a, const struct pb_app_rec *c,
-			 const struct pb_app_rec *s, __be16 port, uint8_t proto)
+			 const struct pb_app_rec *s, __be16 port, uint8_t proto,
+			 uint32_t *ret_strict)
 {
 	struct pb_policy_in in = { .client = &c->app,
 				   .server = &s->app,
@@ -30,6 +32,8 @@ static uint32_t evaluate(const struct pb_agent *a, const struct pb_app_rec *c,
 
 	rules_bank = a->kernel.bank;
 	rules_now = pb_registry_rules(a->registry, rules_bank);
+	*ret_strict =
+		pb_policy_strict(in.client, in.server, (int)in.self, port, proto, a->kernel.bank);
 	return pb_policy(&in);
 }
 
@@ -65,7 +69,7 @@ struct search {
 static void consider(struct search *s, const struct pb_app_rec *server, uint32_t ep, __be16 port,
 		     uint8_t proto)
 {
-	uint32_t r = evaluate(s->agent, s->src, server, port, proto);
+	uint32_t strict, r = evaluate(s->agent, s->src, server, port, proto, &strict);
 	bool allowed = pb_policy_allows(r);
 
 	if (s->allowed || (s->any && !allowed))
@@ -74,10 +78,11 @@ static void consider(struct search *s, const struct pb_app_rec *server, uint32_t
 	s->allowed = allowed;
 	s->best->reason = r;
 	s->best->endpoint = ep;
+	s->best->server = server;
 	s->best->rule = NULL;
-	if (r == PB_R_DENY_RULE || r == PB_R_ALLOW_RULE)
+	if (r != PB_R_ALLOW_MODE_OFF && (strict == PB_R_DENY_RULE || strict == PB_R_ALLOW_RULE))
 		s->best->rule =
-			rule_text(s->agent, s->src, server, port, proto, r == PB_R_ALLOW_RULE);
+			rule_text(s->agent, s->src, server, port, proto, strict == PB_R_ALLOW_RULE);
 }
 
 static int consider_endpoint(uint32_t index, const struct pb_endpoint *ep, void *arg)
@@ -142,21 +147,12 @@ static bool listed(const struct pb_app_rec *c, const struct pb_addr *addr, __be1
 	return false;
 }
 
-/* Outside and unmanaged loopback: as pb_dest_outside() in bpf/lib/dest.bpf.h. */
-static uint32_t check_outside(const struct pb_agent *a, const struct pb_app_rec *c,
-			      const struct pb_addr *addr, __be16 port)
+/* What the client's mode makes of @bad; 0: nothing is wrong. */
+static uint32_t relax(const struct pb_agent *a, const struct pb_app_rec *c, uint32_t good,
+		      uint32_t bad)
 {
 	uint32_t mode = pb_mode_of(&c->app, a->kernel.mode);
-	uint32_t good = PB_R_ALLOW_OUTSIDE, bad = 0;
 
-	if (pb_addr_is_loopback(addr)) {
-		good = PB_R_ALLOW_LOCAL;
-		if (c->app.flags & PB_APP_LOCAL_DENY)
-			bad = PB_R_DENY_LOCAL;
-	} else if (c->app.egress == PB_EGRESS_NONE ||
-		   (c->app.egress == PB_EGRESS_LIST && !listed(c, addr, port))) {
-		bad = PB_R_DENY_EGRESS;
-	}
 	if (c->app.flags & PB_APP_QUARANTINED)
 		bad = PB_R_QUARANTINED;
 	if (!bad)
@@ -164,6 +160,25 @@ static uint32_t check_outside(const struct pb_agent *a, const struct pb_app_rec 
 	if (mode == PB_MODE_ENFORCE)
 		return bad;
 	return mode == PB_MODE_AUDIT ? PB_R_AUDIT : PB_R_ALLOW_MODE_OFF;
+}
+
+uint32_t pb_check_egress(const struct pb_agent *a, const struct pb_app_rec *c,
+			 const struct pb_addr *addr, __be16 port)
+{
+	bool out = c->app.egress == PB_EGRESS_ALL ||
+		   (c->app.egress == PB_EGRESS_LIST && listed(c, addr, port));
+
+	return relax(a, c, PB_R_ALLOW_OUTSIDE, out ? 0 : PB_R_DENY_EGRESS);
+}
+
+/* Outside and unmanaged loopback: as pb_dest_outside() in bpf/lib/dest.bpf.h. */
+static uint32_t check_outside(const struct pb_agent *a, const struct pb_app_rec *c,
+			      const struct pb_addr *addr, __be16 port)
+{
+	if (!pb_addr_is_loopback(addr))
+		return pb_check_egress(a, c, addr, port);
+	return relax(a, c, PB_R_ALLOW_LOCAL,
+		     c->app.flags & PB_APP_LOCAL_DENY ? PB_R_DENY_LOCAL : 0);
 }
 
 static void check_addr(struct search *s, const struct pb_addr *addr, __be16 port, uint8_t proto)
@@ -221,6 +236,59 @@ int pb_check(struct pb_agent *a, const struct pb_app_rec *src, const struct pb_t
 	return 0;
 }
 
+/* The grp values of both sides. */
+static json_t *shared_groups(const struct pb_agent *a, const struct pb_app *c,
+			     const struct pb_app *s)
+{
+	json_t *list = json_array();
+
+	for (uint32_t bit = 0; list && bit < PB_GROUPS_MAX; bit++) {
+		const char *name;
+
+		if (!(c->grp[bit / 64] & s->grp[bit / 64] & (1ULL << (bit % 64))))
+			continue;
+		name = pb_registry_group(a->registry, bit);
+		json_array_append_new(list, json_string(name ? name : "?"));
+	}
+	return list;
+}
+
+/* The sentence: the reason, and the rule or the groups behind it. */
+static json_t *sentence(const struct pb_verdict *v, const json_t *groups)
+{
+	char shared[PB_TAGS_MAX * (PB_TAG_LEN + 8)] = "";
+	const json_t *g;
+	size_t i, n = 0;
+
+	if (v->rule)
+		return json_sprintf("%s: %s", pb_reason_text(v->reason), v->rule);
+	if (!json_array_size(groups))
+		return json_string(pb_reason_text(v->reason));
+	json_array_foreach (groups, i, g)
+		if (n < sizeof(shared))
+			n += (size_t)snprintf(shared + n, sizeof(shared) - n, "%sgrp=%s",
+					      i ? " and " : "", json_string_value(g));
+	return json_sprintf("%s: they share %s", pb_reason_text(v->reason), shared);
+}
+
+static void verdict_json(const struct pb_agent *a, const struct pb_app_rec *c,
+			 const struct pb_verdict *v, json_t *into)
+{
+	json_t *groups = v->reason == PB_R_ALLOW_GROUP && v->server
+				 ? shared_groups(a, &c->app, &v->server->app)
+				 : NULL;
+
+	json_object_set_new(into, "allowed", json_boolean(pb_policy_allows(v->reason)));
+	json_object_set_new(into, "reason", json_string(pb_reason_name(v->reason)));
+	json_object_set_new(into, "text", sentence(v, groups));
+	if (groups)
+		json_object_set_new(into, "groups", groups);
+	if (v->rule)
+		json_object_set_new(into, "rule", json_string(v->rule));
+	if (v->endpoint)
+		json_object_set_new(into, "endpoint", json_integer(v->endpoint));
+}
+
 int pb_check_json(struct pb_agent *a, const char *src, const char *dest, uint8_t proto,
 		  json_t *into, char err[PB_ERR_LEN])
 {
@@ -243,12 +311,6 @@ int pb_check_json(struct pb_agent *a, const char *src, const char *dest, uint8_t
 		snprintf(err, PB_ERR_LEN, "no application has the name \"%s\"", t.name);
 		return -ENOENT;
 	}
-	json_object_set_new(into, "allowed", json_boolean(pb_policy_allows(v.reason)));
-	json_object_set_new(into, "reason", json_string(pb_reason_name(v.reason)));
-	json_object_set_new(into, "text", json_string(pb_reason_text(v.reason)));
-	if (v.rule)
-		json_object_set_new(into, "rule", json_string(v.rule));
-	if (v.endpoint)
-		json_object_set_new(into, "endpoint", json_integer(v.endpoint));
+	verdict_json(a, c, &v, into);
 	return 0;
 }

@@ -13,12 +13,16 @@ struct pb_verdict {
 	uint32_t reason;   /* enum pb_reason */
 	uint32_t endpoint; /* 0 none */
 	const char *rule;  /* text of the rule that decided, or NULL */
+	const struct pb_app_rec *server; /* whose endpoint or record decided, or NULL */
 };
 
 /* The record of a name or of a ref in hex; NULL. */
 const struct pb_app_rec *pb_check_source(const struct pb_agent *a, const char *text);
 int pb_check(struct pb_agent *a, const struct pb_app_rec *src, const struct pb_target *dest,
 	     uint8_t proto, struct pb_verdict *ret);
+/* May @c send to @addr:@port as to the outside, loopback or not?  A reason. */
+uint32_t pb_check_egress(const struct pb_agent *a, const struct pb_app_rec *c,
+			 const struct pb_addr *addr, __be16 port);
 /* -ENOENT: err says which name is not known. */
 int pb_check_json(struct pb_agent *a, const char *src, const char *dest, uint8_t proto,
 		  json_t *into, char err[PB_ERR_LEN]);

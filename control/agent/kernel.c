@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The agent's part of the kernel state: rules, configuration, hooks. */
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <sys/socket.h>
-
-#include <bpf/bpf.h>
 
 #include "agent.h"
 #include "cgroup.h"
@@ -190,13 +187,9 @@ void pb_kernel_heal(struct pb_agent *a)
 	pb_kernel_attach(a);
 }
 
-/* The kernel side need not wait for the heartbeat to go stale. */
 void pb_kernel_rest(struct pb_agent *a)
 {
-	static const struct pb_beat none;
-	uint32_t zero = 0;
-
-	if (a->maps && bpf_map_update_elem(pb_maps_fd(a->maps, "pb_beat"), &zero, &none, BPF_ANY))
+	if (a->maps && pb_maps_rest(a->maps))
 		log_debug("the heartbeat cannot be ended");
 }
 

@@ -59,6 +59,24 @@ static int put_egress(struct pb_agent *a, const struct pb_app_rec *rec)
 	return 0;
 }
 
+void pb_unpublish_egress(struct pb_agent *a, const struct pb_app_rec *rec)
+{
+	struct pb_egress_entry e[PB_EGRESS_ITEMS + 1];
+	unsigned n;
+	int err = 0;
+
+	if (rec->app.egress != PB_EGRESS_LIST)
+		return;
+	n = pb_egress_compile(rec, e);
+	for (unsigned i = 0; i < n; i++)
+		err |= pb_maps_del_egress(a->maps, &e[i].key);
+	/* adopted without its list: only the map knows it */
+	if (!n)
+		err = pb_maps_clear_egress(a->maps, &rec->ref, 1);
+	if (err)
+		log_debug("egress entries of %s cannot be removed", rec->app.name);
+}
+
 int pb_publish(struct pb_agent *a, const struct pb_app_rec *rec)
 {
 	int err = put_addr(a, &rec->app.vip4);
@@ -117,8 +135,7 @@ void pb_withdraw(struct pb_agent *a, uint64_t ref)
 	if (!rec)
 		return;
 	app = rec->app;
-	if (app.egress == PB_EGRESS_LIST)
-		pb_maps_clear_egress(a->maps, ref);
+	pb_unpublish_egress(a, rec);
 	pb_registry_release(a->registry, ref);
 	pb_unpublish_rest(a, &app);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The DNS proxy's view of the agent: names, addresses, original resolvers. */
-#include <bpf/bpf.h>
-
 #include <patchbay/addr.h>
 
 #include "agent.h"
+#include "check.h"
 #include "util.h"
 #include "view.h"
 
@@ -123,26 +122,49 @@ static int pool_contains(void *arg, const struct pb_addr *addr)
 	       (k->pool6_bits && pb_addr_in(addr, &k->pool6, k->pool6_bits));
 }
 
+/* Who asks, as the guard admitted it; NULL: nobody we know. */
+static const struct pb_app_rec *asker(struct pb_agent *a, const struct pb_addr *client, __be16 port,
+				      int tcp, unsigned index)
+{
+	struct pb_udp_key udp = { .addr = *client, .port = port };
+	struct pb_flow_key flow = { .laddr = pb_addr_loopback(pb_addr_is_v4(client)),
+				    .raddr = *client,
+				    .lport = pb_names_port(a->names, index),
+				    .rport = port };
+	struct pb_udp_src src;
+	struct pb_admit admit;
+	int err = tcp ? pb_maps_get_admit(a->maps, &flow, &admit)
+		      : pb_maps_get_udp_src(a->maps, &udp, &src);
+
+	return err ? NULL : pb_registry_by_ref(a->registry, tcp ? admit.app : src.app);
+}
+
+/* A query is traffic to the outside that carries what the program writes into a name: it needs the
+ * egress of a connection to that resolver, also where the resolver is on loopback. */
+static enum pb_names_may may_forward(void *arg, const struct pb_addr *client, __be16 port, int tcp,
+				     unsigned index)
+{
+	struct pb_agent *a = arg;
+	const struct pb_app_rec *app = asker(a, client, port, tcp, index);
+	struct pb_addr at;
+	__be16 at_port;
+	uint32_t reason;
+
+	if (!app)
+		return PB_NAMES_MAY_NOT;
+	if (resolver(a, index, &at, &at_port))
+		return PB_NAMES_MAY; /* nothing is known to forward to: SERVFAIL says so */
+	reason = pb_check_egress(a, app, &at, at_port);
+	if (reason == PB_R_ALLOW_OUTSIDE)
+		return PB_NAMES_MAY;
+	return pb_reason_refuses(reason) ? PB_NAMES_MAY_NOT : PB_NAMES_MAY_AUDIT;
+}
+
 static const struct pb_names_ops names_ops = { .lookup_name = lookup_name,
 					       .lookup_addr = lookup_addr,
 					       .resolver = resolver,
-					       .pool_contains = pool_contains };
-
-/* An earlier agent's ports: a program may get such a number now, and must not be admitted by it. */
-void pb_resolver_forget(struct pb_agent *a)
-{
-	int fd = pb_maps_fd(a->maps, "pb_ports");
-	struct pb_port_key key, old[PB_RESOLVERS * 4];
-	struct pb_port_key *prev = NULL;
-	struct pb_port port;
-	unsigned n = 0;
-
-	for (; n < ARRAY_SIZE(old) && !bpf_map_get_next_key(fd, prev, &key); prev = &key)
-		if (!bpf_map_lookup_elem(fd, &key, &port) && (port.flags & PB_PORT_DNS))
-			old[n++] = key;
-	for (unsigned i = 0; i < n; i++)
-		bpf_map_delete_elem(fd, &old[i]);
-}
+					       .pool_contains = pool_contains,
+					       .may_forward = may_forward };
 
 /* The agent's ports are admitted for any managed program, then named to the kernel. */
 static int publish_ports(struct pb_agent *a)
@@ -153,9 +175,9 @@ static int publish_ports(struct pb_agent *a)
 		__be16 port = pb_names_port(a->names, i);
 
 		for (int v6 = 0; port && v6 <= pb_names_has_v6(a->names) && !err; v6++) {
-			err = pb_maps_put_dns_port(a->maps, port, PB_PROTO_UDP, v6);
+			err = pb_maps_put_dns_port(a->maps, port, PB_PROTO_UDP, v6, i);
 			if (!err)
-				err = pb_maps_put_dns_port(a->maps, port, PB_PROTO_TCP, v6);
+				err = pb_maps_put_dns_port(a->maps, port, PB_PROTO_TCP, v6, i);
 		}
 		if (!err)
 			err = pb_maps_set_resolver_port(a->maps, i, port);

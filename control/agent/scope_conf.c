@@ -126,8 +126,7 @@ static void renew(struct pb_agent *a, const struct pb_config_scope *s, uint64_t 
 	if (!rec)
 		return;
 	old = rec->app;
-	if (old.egress == PB_EGRESS_LIST)
-		pb_maps_clear_egress(a->maps, ref);
+	pb_unpublish_egress(a, rec);
 	pb_registry_release(a->registry, ref);
 	if (claim(a, s, ref) || attach(a, s, ref))
 		pb_scope_forget(a, ref);

@@ -11,9 +11,7 @@
 
 #include <jansson.h>
 
-#ifndef PB_VERSION
-#define PB_VERSION "0.1.0"
-#endif
+#include "../version.h"
 
 #define CLI_SCHEMA "patchbay/1"
 #define CLI_ERR_LEN 512

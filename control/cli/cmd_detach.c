@@ -5,6 +5,8 @@
 #include <patchbay/names.h>
 
 #include "../../loader/loader.h"
+#include "../maps.h"
+#include "../route.h"
 #include "../util.h"
 #include "pins.h"
 
@@ -18,7 +20,7 @@ static void name_of(const struct survey *s, uint64_t ref, char buf[PB_NAME_LEN])
 {
 	struct pb_app app;
 
-	if (pins_lookup(s->c->bpffs, "pb_apps", &ref, &app))
+	if (pb_pin_lookup(s->c->bpffs, "pb_apps", &ref, &app))
 		snprintf(buf, PB_NAME_LEN, "?");
 	else
 		snprintf(buf, PB_NAME_LEN, "%.63s", app.name);
@@ -38,7 +40,7 @@ static int note_port(const void *key, const void *value, void *arg)
 		return 0;
 	name_of(s, p->app, name);
 	if (p->ep)
-		pins_lookup(s->c->bpffs, "pb_endpoints", &p->ep, &ep);
+		pb_pin_lookup(s->c->bpffs, "pb_endpoints", &p->ep, &ep);
 	o = json_pack("{s:i,s:s,s:i,s:s,s:i,s:b}", "real_port", ntohs(k->port), "proto",
 		      k->proto == PB_PROTO_UDP ? "udp" : "tcp", "family", k->v6 ? 6 : 4, "app",
 		      name, "port", ntohs(ep.port), "loopback", !!(p->flags & PB_PORT_LOOP));
@@ -60,11 +62,11 @@ static int look(struct survey *s)
 {
 	int err;
 
-	err = pins_each(s->c->bpffs, "pb_ports", sizeof(struct pb_port_key), sizeof(struct pb_port),
+	err = pb_pin_each(s->c->bpffs, "pb_ports", sizeof(struct pb_port_key), sizeof(struct pb_port),
 			note_port, s);
 	if (err)
 		return err;
-	return pins_each(s->c->bpffs, "pb_apps", sizeof(uint64_t), sizeof(struct pb_app), note_app,
+	return pb_pin_each(s->c->bpffs, "pb_apps", sizeof(uint64_t), sizeof(struct pb_app), note_app,
 			 s);
 }
 
@@ -95,16 +97,22 @@ static void say(const struct survey *s, int err)
 		       json_array_size(s->apps));
 }
 
-static void warn_of_agent(const struct cli *c)
+/* An agent that lives attaches again what goes.  0: go on; else the exit code. */
+static int check_agent(const struct cli *c, const struct cli_args *a)
 {
-	struct pins_state s;
-	uint64_t now = pb_now_ns();
+	pid_t pid = pb_loader_owner(c->bpffs);
 
-	pins_look(c->bpffs, &s);
-	if (s.beat && s.last.time_ns && now - s.last.time_ns < PB_BEAT_STALE_NS)
+	if (!pid)
+		return CLI_OK;
+	if (!cli_given(a, "force"))
+		return cli_error(c, CLI_NO, EBUSY,
+				 "the agent (pid %d) runs and would attach everything again: stop "
+				 "it first, or add --force",
+				 pid);
+	if (!c->json)
 		fprintf(stderr,
-			"patchbay: the agent (pid %u) still runs and may attach again: stop it first\n",
-			s.last.pid);
+			"patchbay: the agent (pid %d) runs and may attach everything again\n", pid);
+	return CLI_OK;
 }
 
 /* 0: go on; else the exit code. */
@@ -114,33 +122,62 @@ static int consent(const struct cli *c, const struct cli_args *a)
 
 	if (cli_given(a, "yes"))
 		return CLI_OK;
-	if (c->json || !isatty(STDIN_FILENO))
-		return cli_error(c, CLI_USAGE, EINVAL, "nobody can be asked here: add --yes");
 	fprintf(stderr, "Detach everything? [y/N] ");
 	if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
 		return cli_error(c, CLI_NO, ECANCELED, "nothing was changed");
 	return CLI_OK;
 }
 
+static int exit_of(int err)
+{
+	return err == -EPERM || err == -EACCES ? CLI_PRIV : CLI_NO;
+}
+
+/* The agent's routes for the pools: pb_config, as long as it is there, tells which.  Those of an
+ * agent in another network namespace are not found here. */
+static int remove_routes(const struct cli *c, unsigned *ret_n)
+{
+	struct pb_config conf;
+	uint32_t zero = 0;
+	int n4 = 0, n6 = 0;
+
+	if (pb_pin_lookup(c->bpffs, "pb_config", &zero, &conf))
+		return 0;
+	if (conf.pool4_bits)
+		n4 = pb_route_remove(&conf.pool4, conf.pool4_bits);
+	if (conf.pool6_bits)
+		n6 = pb_route_remove(&conf.pool6, conf.pool6_bits);
+	if (n4 < 0 || n6 < 0)
+		return n4 < 0 ? n4 : n6;
+	*ret_n = (unsigned)(n4 + n6);
+	return 0;
+}
+
+/* Routes first: once the maps are gone nothing tells them, and a second try finds the rest. */
 static int detach(const struct cli *c, const struct survey *s)
 {
 	json_auto_t *out = NULL;
-	unsigned removed = 0;
-	int err = pb_loader_detach_all(c->bpffs, &removed);
+	unsigned removed = 0, routes = 0;
+	int err = remove_routes(c, &routes);
 
-	if (err && err != -ENOENT)
-		return cli_error(c, err == -EPERM || err == -EACCES ? CLI_PRIV : CLI_NO, -err,
-				 "cannot remove everything below %s/%s: %s", c->bpffs, PB_PIN_DIR,
+	if (err)
+		return cli_error(c, exit_of(err), -err,
+				 "cannot remove the unreachable route of the pool: %s; nothing else "
+				 "was changed",
 				 strerror(-err));
+	err = pb_loader_detach_all(c->bpffs, &removed);
+	if (err && err != -ENOENT)
+		return cli_error(c, exit_of(err), -err, "cannot remove everything below %s/%s: %s",
+				 c->bpffs, PB_PIN_DIR, strerror(-err));
 	if (!c->json) {
 		if (removed)
-			printf("removed %u links and maps\n", removed);
+			printf("removed %u links and maps, and %u routes\n", removed, routes);
 		else
 			puts("nothing to do");
 		return CLI_OK;
 	}
-	out = json_pack("{s:i,s:O,s:O}", "removed", (int)removed, "opens", s->opens, "apps",
-			s->apps);
+	out = json_pack("{s:i,s:i,s:O,s:O}", "removed", (int)removed, "routes", (int)routes,
+			"opens", s->opens, "apps", s->apps);
 	return out ? cli_print_json(c, out) : cli_oom(c);
 }
 
@@ -153,12 +190,16 @@ int cmd_detach(const struct cli *c, const struct cli_args *a)
 	if (!cli_given(a, "all"))
 		return cli_error(c, CLI_USAGE, EINVAL,
 				 "'detach' needs --all: it takes everything out");
+	if (!cli_given(a, "yes") && (c->json || !isatty(STDIN_FILENO)))
+		return cli_error(c, CLI_USAGE, EINVAL, "nobody can be asked here: add --yes");
 	if (!opens || !apps)
 		return cli_oom(c);
+	code = check_agent(c, a);
+	if (code)
+		return code;
 	err = look(&s);
 	if (!c->json)
 		say(&s, err);
-	warn_of_agent(c);
 	code = consent(c, a);
 	return code ? code : detach(c, &s);
 }

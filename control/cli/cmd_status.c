@@ -100,9 +100,9 @@ static int print_answer(const struct cli *c, const json_t *a)
 	     cli_int(a, "services"), cli_int(a, "endpoints"));
 	line("events", "%lld lost", cli_int(a, "events_lost"));
 	if (json_is_true(json_object_get(dns, "enabled")))
-		line("dns", "%lld queries: %lld inside, %lld forwarded, %lld failed",
+		line("dns", "%lld queries: %lld inside, %lld forwarded, %lld refused, %lld failed",
 		     cli_int(dns, "queries"), cli_int(dns, "inside"), cli_int(dns, "forwarded"),
-		     cli_int(dns, "failed"));
+		     cli_int(dns, "refused"), cli_int(dns, "failed"));
 	else
 		line("dns", "off");
 	json_array_foreach (json_object_get(a, "warnings"), i, w)

@@ -9,13 +9,6 @@
 
 #include <patchbay/maps.h>
 
-/* One element of a pinned array or hash; 0 or a negative errno. */
-int pins_lookup(const char *bpffs, const char *map, const void *key, void *ret);
-
-/* Calls fn for every element until it returns non-zero, which comes back. */
-int pins_each(const char *bpffs, const char *map, size_t key_size, size_t value_size,
-	      int (*fn)(const void *key, const void *value, void *arg), void *arg);
-
 struct pins_state {
 	bool config, beat; /* could be read */
 	struct pb_config conf;

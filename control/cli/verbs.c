@@ -42,6 +42,7 @@ static const struct cli_opt check_opts[] = {
 static const struct cli_opt detach_opts[] = {
 	{ "all", 0, false, NULL, NULL, "required: everything goes" },
 	{ "yes", 0, false, NULL, NULL, "do not ask" },
+	{ "force", 0, false, NULL, NULL, "also while the agent runs: it may attach everything again" },
 	{ 0 },
 };
 
@@ -105,9 +106,10 @@ const struct cli_verb cli_verbs[] = {
 	  "results and where each value was set.",
 	  no_opts, "check show", 1, 2, false, 0, cmd_config },
 	{ "detach", "--all", "take everything out of the kernel",
-	  "Removes links and maps, also when the agent is dead. Says first what becomes open: the "
-	  "real port of each managed listener is guarded no more, and running programs lose names "
-	  "and policy. Asks unless **--yes** is given.",
+	  "Removes links, maps and the unreachable routes of the pools, also when the agent is dead. "
+	  "Says first what becomes open: the real port of each managed listener is guarded no more, "
+	  "and running programs lose names and policy. Asks unless **--yes** is given. Refuses while "
+	  "an agent runs unless **--force** is given.",
 	  detach_opts, NULL, 0, 0, false, 0, cmd_detach },
 	{ "version", "", "print the version of this program and of the agent",
 	  "The agent's is empty when it does not run.",

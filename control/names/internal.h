@@ -47,6 +47,10 @@ void pb_names_hold(struct pb_names *n);
 void pb_names_drop(struct pb_names *n);
 int pb_names_resolver(struct pb_names *n, unsigned index, struct sockaddr_storage *ret);
 
+/* Counts; false: the client gets REFUSED. */
+bool pb_names_may_forward(struct pb_names *n, unsigned index, const struct sockaddr *client,
+			  bool tcp);
+
 enum pb_relay {
 	PB_RELAY_PASS,	 /* to the client, byte for byte */
 	PB_RELAY_IGNORE, /* not the answer: keep waiting */

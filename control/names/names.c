@@ -53,6 +53,29 @@ int pb_names_resolver(struct pb_names *n, unsigned index, struct sockaddr_storag
 	return 0;
 }
 
+bool pb_names_may_forward(struct pb_names *n, unsigned index, const struct sockaddr *client,
+			  bool tcp)
+{
+	const struct sockaddr_in *sin = (const struct sockaddr_in *)client;
+	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)client;
+	enum pb_names_may may = PB_NAMES_MAY_NOT;
+	struct pb_addr a;
+	__be16 port;
+
+	if (client->sa_family == AF_INET) {
+		a = pb_addr_v4(sin->sin_addr.s_addr);
+		port = sin->sin_port;
+	} else {
+		memcpy(a.w, &sin6->sin6_addr, sizeof(a.w));
+		port = sin6->sin6_port;
+	}
+	if (n->zone.ops->may_forward)
+		may = n->zone.ops->may_forward(n->zone.arg, &a, port, tcp, index);
+	n->stats.egress_refused += may == PB_NAMES_MAY_NOT;
+	n->stats.egress_audited += may == PB_NAMES_MAY_AUDIT;
+	return may != PB_NAMES_MAY_NOT;
+}
+
 static void warn_refused(struct pb_names *n, const struct pb_msg_query *q, const char *why)
 {
 	uint64_t now = uv_now(n->loop);

@@ -30,6 +30,12 @@ struct pb_names_rec {
 	struct pb_names_svc svc[PB_NAMES_SERVICES]; /* duplicates are harmless */
 };
 
+enum pb_names_may {
+	PB_NAMES_MAY_NOT,
+	PB_NAMES_MAY,
+	PB_NAMES_MAY_AUDIT, /* may, although its setting says no: counted */
+};
+
 /*
  * Where the answers come from.  Called on the loop's thread, once or twice a
  * query, and must not block.  0, -ENOENT where there is nothing, any other
@@ -44,6 +50,9 @@ struct pb_names_ops {
 	int (*resolver)(void *arg, unsigned index, struct pb_addr *ret_addr, __be16 *ret_port);
 	/* Non-zero: the address belongs to the pool. */
 	int (*pool_contains)(void *arg, const struct pb_addr *addr);
+	/* May a query of @client:@port leave for the original resolver @index?  NULL: none may. */
+	enum pb_names_may (*may_forward)(void *arg, const struct pb_addr *client, __be16 port,
+					 int tcp, unsigned index);
 };
 
 /* 0 selects the default in brackets. */
@@ -76,6 +85,8 @@ struct pb_names_conf {
 	X(badvers, "EDNS version other than 0: BADVERS") \
 	X(dropped, "no readable header, or a response: dropped") \
 	X(lookup_failed, "the table could not be read: SERVFAIL") \
+	X(egress_refused, "name outside, and the program may not send there: REFUSED") \
+	X(egress_audited, "forwarded although the program may not send there: audit or off") \
 	X(forwarded, "sent to the original resolver") \
 	X(relayed, "answers of the original resolver passed on") \
 	X(no_resolver, "no original resolver is known for that port: SERVFAIL") \

@@ -36,12 +36,18 @@ static void finish(struct pb_udp_query *p)
 	uv_close((uv_handle_t *)&p->udp, on_closed);
 }
 
-static void send_servfail(uv_udp_t *listener, const struct sockaddr *to,
-			  const struct pb_msg_query *q)
+static void send_error(uv_udp_t *listener, const struct sockaddr *to, const struct pb_msg_query *q,
+		       unsigned code)
 {
 	uint8_t msg[PB_MSG_ERROR_MAX];
 
-	pb_udp_reply(listener, to, msg, pb_msg_error(q, LDNS_RCODE_SERVFAIL, msg));
+	pb_udp_reply(listener, to, msg, pb_msg_error(q, code, msg));
+}
+
+static void send_servfail(uv_udp_t *listener, const struct sockaddr *to,
+			  const struct pb_msg_query *q)
+{
+	send_error(listener, to, q, LDNS_RCODE_SERVFAIL);
 }
 
 static void fail(struct pb_udp_query *p, uint64_t *counter)
@@ -153,6 +159,10 @@ void pb_proxy_forward(uv_udp_t *listener, const struct sockaddr *from, const str
 	struct sockaddr_storage resolver;
 	struct pb_udp_query *p = NULL;
 
+	if (!pb_names_may_forward(n, l->index, from, false)) {
+		send_error(listener, from, q, LDNS_RCODE_REFUSED);
+		return;
+	}
 	if (pb_names_resolver(n, l->index, &resolver) < 0) {
 		send_servfail(listener, from, q);
 		return;

@@ -38,7 +38,8 @@ struct pb_client {
 
 /* ---- tcp.c ---- */
 void pb_client_send(struct pb_client *c, const uint8_t *data, size_t len);
-void pb_client_fail(struct pb_client *c, const struct pb_msg_query *q);
+void pb_client_error(struct pb_client *c, const struct pb_msg_query *q, unsigned rcode);
+void pb_client_fail(struct pb_client *c, const struct pb_msg_query *q); /* SERVFAIL */
 bool pb_client_congested(const struct pb_client *c);
 void pb_client_close(struct pb_client *c);
 /* Something was done: closes the connection if it was the last thing, else sets its timer. */

@@ -75,11 +75,16 @@ void pb_client_send(struct pb_client *c, const uint8_t *data, size_t len)
 	}
 }
 
-void pb_client_fail(struct pb_client *c, const struct pb_msg_query *q)
+void pb_client_error(struct pb_client *c, const struct pb_msg_query *q, unsigned rcode)
 {
 	uint8_t msg[PB_MSG_ERROR_MAX];
 
-	pb_client_send(c, msg, pb_msg_error(q, LDNS_RCODE_SERVFAIL, msg));
+	pb_client_send(c, msg, pb_msg_error(q, rcode, msg));
+}
+
+void pb_client_fail(struct pb_client *c, const struct pb_msg_query *q)
+{
+	pb_client_error(c, q, LDNS_RCODE_SERVFAIL);
 }
 
 /* ---- end of a connection ------------------------------------------------- */
@@ -140,6 +145,16 @@ void pb_client_settle(struct pb_client *c)
 
 /* ---- reading ------------------------------------------------------------- */
 
+/* Asked at each query: the program's record may have changed since it connected. */
+static bool may_forward(struct pb_client *c)
+{
+	struct sockaddr_storage peer;
+	int len = sizeof(peer);
+
+	return !uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &len) &&
+	       pb_names_may_forward(c->names, c->index, (struct sockaddr *)&peer, true);
+}
+
 static void on_message(struct pb_client *c, const uint8_t *data, size_t len)
 {
 	struct pb_names *n = c->names;
@@ -151,7 +166,12 @@ static void on_message(struct pb_client *c, const uint8_t *data, size_t len)
 	switch (pb_zone_handle(&n->zone, data, len, true, &n->stats, &q, &reply, &reply_len)) {
 	case PB_ZONE_DROP: break;
 	case PB_ZONE_REPLY: pb_client_send(c, reply, reply_len); break;
-	case PB_ZONE_FORWARD: pb_upstream_forward(c, &q, data, len); break;
+	case PB_ZONE_FORWARD:
+		if (may_forward(c))
+			pb_upstream_forward(c, &q, data, len);
+		else
+			pb_client_error(c, &q, LDNS_RCODE_REFUSED);
+		break;
 	}
 }
 

@@ -220,8 +220,8 @@ struct pb_admit {
 	__be16 sport;
 	__be16 dport;
 	__u32 isn; /* client's initial sequence number, host order */
-	__u32 ep;
-	__u32 pad;
+	__u32 ep;  /* the listener it is for; 0: the agent's resolver */
+	__u32 gen;
 };
 
 /* pb_udp_src[real source]: who sends from it.  pb_udp_virt[virtual source]: where
@@ -251,6 +251,10 @@ struct pb_udp_virt {
 	__u32 pad2;
 };
 
+/* pb_udp_reply[flow]: scope that a guarded port wrote to, 0 an unmanaged peer: it may answer.
+ * pb_udp_seen[flow without laddr] -> struct pb_udp_key: the virtual name of a sender that was let
+ * in, for reading its datagram after it has gone. */
+
 /* ---- sockets ------------------------------------------------------------- */
 
 #define PB_SK_VERSION 1
@@ -274,6 +278,8 @@ struct pb_udp_virt {
 #define PB_SK_REUSEADDR (1u << 16)
 #define PB_SK_SRC4 (1u << 17) /* src4 is registered */
 #define PB_SK_SRC6 (1u << 18)
+#define PB_SK_GUARD4 (1u << 19) /* real is under guard in the IPv4 port space */
+#define PB_SK_GUARD6 (1u << 20)
 
 /*
  * pb_socks: socket-local storage, from sock_create on; inherited by accepted
@@ -295,11 +301,13 @@ struct pb_sock {
 	__be16 pport;
 	__be16 real;  /* own real port */
 	__be16 sport; /* UDP: real port of src4 and src6 */
-	__u32 ep;     /* listener and child: own endpoint; client: the chosen one */
+	__u32 ep;     /* own endpoint, a child: its listener's */
 	__u32 ep_gen;
 	__u32 uid;
+	__u32 dest; /* endpoint the last connect() went to */
+	__u32 dest_gen;
 	__u32 pad;
-	__u64 reserved[2];
+	__u64 reserved[1];
 };
 
 /* pb_usocks: what an unconnected UDP socket sent to, so that replies come back

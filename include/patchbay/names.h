@@ -20,6 +20,7 @@
 	X(pb_udp_src, 65536) \
 	X(pb_udp_virt, 65536) \
 	X(pb_udp_reply, 65536) \
+	X(pb_udp_seen, 16384) \
 	X(pb_socks, 0) \
 	X(pb_usocks, 0) \
 	X(pb_config, 1) \

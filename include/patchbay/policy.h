@@ -3,7 +3,7 @@
  * The policy evaluator: the same code decides in the kernel, answers
  * `patchbay check` and is driven by the unit tests.  Pure.
  *
- * Order (docs/ARCHITECTURE.md, "Policy"): quarantine, self, mode off, explicit
+ * Order (docs/ARCHITECTURE.md, "Policy"): quarantine, mode off, self, explicit
  * deny, explicit allow, tags, shared grp.  The server's mode holds for a
  * connection inside: a client cannot relax what a server asks for.
  *
@@ -88,14 +88,12 @@ pb_inline int pb_share_group(const struct pb_app *c, const struct pb_app *s)
 	return any != 0;
 }
 
-/* Without regard to mode: the reason for which @c may or may not reach @s. */
+/* Without regard to mode and quarantine: the reason for which @c may or may not reach @s. */
 pb_inline __u32 pb_policy_strict(const struct pb_app *c, const struct pb_app *s, int self,
 				 __be16 port, __u8 proto, __u32 bank)
 {
 	__u32 r;
 
-	if ((c->flags | s->flags) & PB_APP_QUARANTINED)
-		return PB_R_QUARANTINED;
 	if (self)
 		return PB_R_ALLOW_SELF;
 	r = pb_policy_rules(c, s, port, proto, bank);
@@ -123,6 +121,9 @@ pb_inline __u32 pb_policy(const struct pb_policy_in *in)
 	__u32 mode = pb_mode_of(in->server, in->mode);
 	__u32 r;
 
+	/* No mode relaxes this: who they are is what is in doubt. */
+	if ((in->client->flags | in->server->flags) & PB_APP_QUARANTINED)
+		return PB_R_QUARANTINED;
 	if (mode == PB_MODE_OFF)
 		return PB_R_ALLOW_MODE_OFF;
 	r = pb_policy_strict(in->client, in->server, in->self, in->port, in->proto, in->bank);

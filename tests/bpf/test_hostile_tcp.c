@@ -7,7 +7,8 @@ TestSuite(hostile_tcp, .init = world_init, .fini = world_fini, .timeout = 60);
 /* A SYN that is repeated must not enter whoever has the port by then. */
 Test(hostile_tcp, admission_is_for_one_server_only)
 {
-	struct scope web = scope_new("web", "10.9.0.1", NULL, 1), cli = scope_new("c", "10.9.0.2", NULL, 1);
+	struct scope web = scope_new("web", "10.9.0.1", NULL, 1),
+		     cli = scope_new("c", "10.9.0.2", NULL, 1);
 	struct scope other = scope_new("o", "10.9.0.3", NULL, 2);
 	int l = sock_in(&web, AF_INET, SOCK_STREAM), m, fd, real, tries = 0;
 	struct any_addr any = sa_of(AF_INET, "0.0.0.0", 80), to = sa_of(AF_INET, "10.9.0.1", 80);
@@ -97,7 +98,8 @@ Test(hostile_tcp, listen_shutdown_listen)
 /* Clients that reset at once, against workers on both processors: nothing stays, nobody waits. */
 static void resetting_clients(const char *cookies)
 {
-	struct scope web = scope_new("web", "10.9.0.1", NULL, 1), cli = scope_new("c", "10.9.0.2", NULL, 1);
+	struct scope web = scope_new("web", "10.9.0.1", NULL, 1),
+		     cli = scope_new("c", "10.9.0.2", NULL, 1);
 	int l, fd, n = 0;
 	struct linger rst = { .l_onoff = 1 };
 	char buf[8];
@@ -117,7 +119,8 @@ static void resetting_clients(const char *cookies)
 			setsockopt(fd, SOL_SOCKET, SO_LINGER, &rst, sizeof(rst));
 		close(fd);
 		while ((fd = accept(l, NULL, NULL)) >= 0) {
-			cr_assert(readable(fd, 3000), "connection %d hangs, peer %s", i, peer_of(fd));
+			cr_assert(readable(fd, 3000), "connection %d hangs, peer %s", i,
+				  peer_of(fd));
 			cr_assert(recv(fd, buf, sizeof(buf), 0) <= 0);
 			close(fd);
 			n++;
@@ -157,7 +160,8 @@ Test(hostile_tcp, tfo_client_and_server)
 	cr_assert(!strncmp(peer_of(a), "10.9.0.1:", 9), "%s", peer_of(a));
 	to = sa_of(AF_INET, "127.0.0.1", real_of(&web.app.vip4, 80, IPPROTO_TCP));
 	u = sock_in(NULL, AF_INET, SOCK_STREAM);
-	cr_assert(sendto(u, "fast", 4, MSG_FASTOPEN, &to.sa, to.len) < 0 && errno == ECONNREFUSED, "%m");
+	cr_assert(sendto(u, "fast", 4, MSG_FASTOPEN, &to.sa, to.len) < 0 && errno == ECONNREFUSED,
+		  "%m");
 	cr_assert(!readable(l, 100));
 	close(fd);
 	close(a);

@@ -8,7 +8,8 @@ TestSuite(hostile_udp, .init = world_init, .fini = world_fini, .timeout = 60);
 Test(hostile_udp, broadcast_and_multicast_do_not_pass_the_guard)
 {
 	struct scope s = scope_new("s", "10.9.0.1", NULL, 1);
-	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353), u = sock_in(NULL, AF_INET, SOCK_DGRAM);
+	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353),
+	    u = sock_in(NULL, AF_INET, SOCK_DGRAM);
 	int real = real_of(&s.app.vip4, 5353, IPPROTO_UDP);
 	struct in_addr lo = { .s_addr = htonl(INADDR_LOOPBACK) };
 
@@ -40,8 +41,10 @@ Test(hostile_udp, v6_name_does_not_open_the_v4_port)
 /* The permission to answer belongs to the peer, not to whoever has its port later. */
 Test(hostile_udp, answer_permission_is_not_inherited_with_the_port)
 {
-	struct scope s = scope_new("s", "10.9.0.1", NULL, 1), c = scope_new("c", "10.9.0.2", NULL, 1);
-	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353), fd = sock_in(&c, AF_INET, SOCK_DGRAM);
+	struct scope s = scope_new("s", "10.9.0.1", NULL, 1),
+		     c = scope_new("c", "10.9.0.2", NULL, 1);
+	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353),
+	    fd = sock_in(&c, AF_INET, SOCK_DGRAM);
 	int real = real_of(&s.app.vip4, 5353, IPPROTO_UDP), port, u;
 	struct any_addr from;
 
@@ -60,7 +63,8 @@ Test(hostile_udp, answer_permission_is_not_inherited_with_the_port)
 /* A peer that policy would refuse may answer what it was sent, also from outside. */
 Test(hostile_udp, answers_still_come_in)
 {
-	struct scope a = scope_new("a", "10.9.0.1", NULL, 1), b = scope_new("b", "10.9.0.2", NULL, 2);
+	struct scope a = scope_new("a", "10.9.0.1", NULL, 1),
+		     b = scope_new("b", "10.9.0.2", NULL, 2);
 	int fa = serve(&a, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353), fb, out;
 	struct any_addr from;
 
@@ -83,7 +87,8 @@ Test(hostile_udp, answers_still_come_in)
 /* connect(AF_UNSPEC) gives an unbound socket's port back; its name must not stay there. */
 Test(hostile_udp, name_does_not_stay_with_a_port_given_back)
 {
-	struct scope s = scope_new("s", "10.9.0.1", NULL, 1), c = scope_new("c", "10.9.0.2", NULL, 1);
+	struct scope s = scope_new("s", "10.9.0.1", NULL, 1),
+		     c = scope_new("c", "10.9.0.2", NULL, 1);
 	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353);
 	int fd = dial(&c, AF_INET, SOCK_DGRAM, "10.9.0.1", 5353), port = port_of(fd), u;
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
@@ -99,7 +104,8 @@ Test(hostile_udp, name_does_not_stay_with_a_port_given_back)
 
 Test(hostile_udp, sender_after_disconnect_is_not_the_old_peer)
 {
-	struct scope s = scope_new("s", "10.9.0.1", NULL, 1), c = scope_new("c", "10.9.0.2", NULL, 1);
+	struct scope s = scope_new("s", "10.9.0.1", NULL, 1),
+		     c = scope_new("c", "10.9.0.2", NULL, 1);
 	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353), port;
 	int fd = dial(&c, AF_INET, SOCK_DGRAM, "10.9.0.1", 5353);
 	int u = serve(NULL, AF_INET, SOCK_DGRAM, "127.0.0.1", 7100);
@@ -117,9 +123,11 @@ Test(hostile_udp, sender_after_disconnect_is_not_the_old_peer)
 /* A datagram that waited before connect() keeps its own sender. */
 Test(hostile_udp, sender_from_before_connect_is_not_the_peer)
 {
-	struct scope s = scope_new("s", "10.9.0.1", NULL, 1), c = scope_new("c", "10.9.0.2", NULL, 1);
+	struct scope s = scope_new("s", "10.9.0.1", NULL, 1),
+		     c = scope_new("c", "10.9.0.2", NULL, 1);
 	struct any_addr any = sa_of(AF_INET, "127.0.0.1", 0), to = sa_of(AF_INET, "10.9.0.1", 5353);
-	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353), fd = sock_in(&c, AF_INET, SOCK_DGRAM);
+	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353),
+	    fd = sock_in(&c, AF_INET, SOCK_DGRAM);
 	int u = serve(NULL, AF_INET, SOCK_DGRAM, "127.0.0.1", 7100);
 
 	cr_assert(l >= 0 && !bind(fd, &any.sa, any.len));
@@ -131,19 +139,22 @@ Test(hostile_udp, sender_from_before_connect_is_not_the_peer)
 
 Test(hostile_udp, sockets_spread_over_instances)
 {
-	struct scope a = scope_new("w", "10.9.0.1", NULL, 1), b = scope_new("w", "10.9.0.1", NULL, 1);
+	struct scope a = scope_new("w", "10.9.0.1", NULL, 1),
+		     b = scope_new("w", "10.9.0.1", NULL, 1);
 	struct scope c = scope_new("c", "10.9.0.2", NULL, 1);
 	int la = serve(&a, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353);
 	int lb = serve(&b, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353);
 
 	for (int i = 0; i < 40; i++)
-		cr_assert_eq(send_to(sock_in(&c, AF_INET, SOCK_DGRAM), AF_INET, "10.9.0.1", 5353), 0);
+		cr_assert_eq(send_to(sock_in(&c, AF_INET, SOCK_DGRAM), AF_INET, "10.9.0.1", 5353),
+			     0);
 	cr_assert(readable(la, 200) && readable(lb, 200), "one instance got everything");
 }
 
 Test(hostile_udp, closing_one_of_a_group_does_not_silence_the_other)
 {
-	struct scope s = scope_new("s", "10.9.0.1", NULL, 1), c = scope_new("c", "10.9.0.2", NULL, 1);
+	struct scope s = scope_new("s", "10.9.0.1", NULL, 1),
+		     c = scope_new("c", "10.9.0.2", NULL, 1);
 	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353), fd[2];
 	struct any_addr any = sa_of(AF_INET, "0.0.0.0", 7946);
 
@@ -187,8 +198,10 @@ Test(hostile_udp, dual_stack_sender_keeps_both_names)
 /* logger, statsd: the sender is gone when the server reads. */
 Test(hostile_udp, sender_that_left_keeps_its_name)
 {
-	struct scope s = scope_new("s", "10.9.0.1", NULL, 1), c = scope_new("c", "10.9.0.2", NULL, 1);
-	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 514), fd = sock_in(&c, AF_INET, SOCK_DGRAM);
+	struct scope s = scope_new("s", "10.9.0.1", NULL, 1),
+		     c = scope_new("c", "10.9.0.2", NULL, 1);
+	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 514),
+	    fd = sock_in(&c, AF_INET, SOCK_DGRAM);
 	const char *seen;
 
 	cr_assert_eq(send_to(fd, AF_INET, "10.9.0.1", 514), 0);
@@ -200,8 +213,10 @@ Test(hostile_udp, sender_that_left_keeps_its_name)
 /* A server that connected its socket to a client: the client's port is no key either. */
 Test(hostile_udp, connected_server_does_not_hear_the_heir_of_the_port)
 {
-	struct scope s = scope_new("s", "10.9.0.1", NULL, 1), c = scope_new("c", "10.9.0.2", NULL, 1);
-	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353), fd = sock_in(&c, AF_INET, SOCK_DGRAM);
+	struct scope s = scope_new("s", "10.9.0.1", NULL, 1),
+		     c = scope_new("c", "10.9.0.2", NULL, 1);
+	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353),
+	    fd = sock_in(&c, AF_INET, SOCK_DGRAM);
 	int real = real_of(&s.app.vip4, 5353, IPPROTO_UDP), port, u;
 	struct any_addr from;
 
@@ -219,7 +234,8 @@ Test(hostile_udp, connected_server_does_not_hear_the_heir_of_the_port)
 /* The conversation of a socket stays with its instance when another one starts. */
 Test(hostile_udp, socket_keeps_its_instance)
 {
-	struct scope a = scope_new("w", "10.9.0.1", NULL, 1), c = scope_new("c", "10.9.0.2", NULL, 1);
+	struct scope a = scope_new("w", "10.9.0.1", NULL, 1),
+		     c = scope_new("c", "10.9.0.2", NULL, 1);
 	int la = serve(&a, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353), fd[16];
 
 	for (int i = 0; i < 16; i++) {

@@ -235,13 +235,82 @@ Test(maps, resolver_port_leaves_the_kernels_part)
 	cr_assert_eq(pb_maps_get_resolver(maps, index, &r), 0);
 	cr_assert(r.agent_port == htons(4053) && r.port == htons(53) && r.used == 1);
 	cr_assert_eq(pb_maps_set_resolver_port(maps, 32, 1), -EINVAL);
-	cr_assert_eq(pb_maps_put_dns_port(maps, htons(4053), PB_PROTO_UDP, 1), 0);
+}
+
+Test(maps, dns_ports_are_cleared_and_no_others)
+{
+	struct pb_port_key k = { .port = htons(4053), .proto = PB_PROTO_UDP, .v6 = 1 };
+	struct pb_port p = { .app = 7, .refs = 1 };
+	int fd = pb_maps_fd(maps, "pb_ports");
+
+	cr_assert_eq(pb_maps_clear_dns_ports(maps), 0);
+	for (uint16_t port = 1; port <= 300; port++)
+		cr_assert_eq(pb_maps_put_dns_port(maps, htons(port), PB_PROTO_TCP, 0, 5), 0);
+	cr_assert_eq(pb_maps_put_dns_port(maps, k.port, k.proto, k.v6, 31), 0);
+	cr_assert_eq(bpf_map_lookup_elem(fd, &k, &p), 0);
+	cr_assert(p.flags == PB_PORT_DNS && p.ep == 31, "the kernel side finds the resolver by it");
+	k.v6 = 0;
+	p.flags = 0;
+	cr_assert_eq(bpf_map_update_elem(fd, &k, &p, 0), 0);
+	cr_assert_eq(pb_maps_clear_dns_ports(maps), 301);
+	cr_assert_eq(bpf_map_lookup_elem(fd, &k, &p), 0, "a program's port stays");
+	cr_assert_eq(pb_maps_clear_dns_ports(maps), 0);
+}
+
+Test(maps, who_asks_is_found)
+{
+	struct pb_udp_key u = { .addr = VIP, .port = htons(1000) };
+	struct pb_flow_key f = { .laddr = VIP, .raddr = VIP, .lport = 1, .rport = 2 };
+	struct pb_udp_src src = { .app = 5 };
+	struct pb_admit admit = { .app = 6 };
+
+	cr_assert_eq(pb_maps_get_udp_src(maps, &u, &src), -ENOENT);
+	cr_assert_eq(pb_maps_get_admit(maps, &f, &admit), -ENOENT);
+	cr_assert_eq(bpf_map_update_elem(pb_maps_fd(maps, "pb_udp_src"), &u, &src, 0), 0);
+	cr_assert_eq(bpf_map_update_elem(pb_maps_fd(maps, "pb_admit"), &f, &admit, 0), 0);
+	src.app = admit.app = 0;
+	cr_assert_eq(pb_maps_get_udp_src(maps, &u, &src), 0);
+	cr_assert_eq(pb_maps_get_admit(maps, &f, &admit), 0);
+	cr_assert(src.app == 5 && admit.app == 6);
+}
+
+Test(maps, the_heartbeat_ends)
+{
+	struct pb_beat b;
+
+	cr_assert_eq(pb_maps_beat(maps, 4711), 0);
+	cr_assert_eq(pb_maps_get_beat(maps, &b), 0);
+	cr_assert(b.pid == 4711 && b.time_ns);
+	cr_assert_eq(pb_maps_rest(maps), 0);
+	cr_assert_eq(pb_maps_get_beat(maps, &b), 0);
+	cr_assert(!b.pid && !b.time_ns);
+}
+
+Test(maps, one_map_by_its_pin)
+{
+	struct pb_port_key k = { .port = htons(80), .proto = PB_PROTO_TCP };
+	struct pb_port p = { .app = 7 };
+	uint32_t zero = 0;
+	struct pb_beat b;
+
+	cr_assert_eq(pb_maps_put_dns_port(maps, k.port, k.proto, 0, 0), 0);
+	cr_assert_eq(pb_pin_lookup(place.bpffs, "pb_ports", &k, &p), 0);
+	cr_assert_eq(p.flags, PB_PORT_DNS);
+	cr_assert_eq(pb_pin_lookup(place.bpffs, "pb_beat", &zero, &b), 0);
+	k.v6 = 1;
+	cr_assert_eq(pb_pin_lookup(place.bpffs, "pb_ports", &k, &p), -ENOENT);
+	cr_assert_eq(pb_pin_lookup("/nowhere", "pb_ports", &k, &p), -ENOENT);
+	cr_assert_eq(pb_pin_each(place.bpffs, "pb_ports", sizeof(k), sizeof(p) + 1, NULL, NULL), -EPROTO);
 }
 
 Test(maps, egress_of_one_application_is_cleared)
 {
+	static const uint64_t refs[] = { 1, 0x8000000000000001ULL };
+	struct pb_egress_key one = { .prefixlen = 64 + 128, .ref = { 0, 0x80000000 } };
 	struct pb_egress_val v = { .any_port = 1 };
 	uint32_t n, max;
+
+	one.addr = pb_addr_v4(0);
 
 	for (uint32_t i = 0; i < 300; i++) {
 		struct pb_egress_key k = { .prefixlen = 64 + 128, .ref = { i % 3, 0x80000000 } };
@@ -251,10 +320,15 @@ Test(maps, egress_of_one_application_is_cleared)
 	}
 	cr_assert_eq(pb_maps_usage(maps, "pb_egress", &n, &max), 0);
 	cr_assert_eq(n, 300);
-	cr_assert_eq(pb_maps_clear_egress(maps, 1), 0, "another high half");
-	cr_assert_eq(pb_maps_clear_egress(maps, 0x8000000000000001ULL), 0);
+	cr_assert_eq(pb_maps_clear_egress(maps, refs, 0), 0);
+	cr_assert_eq(pb_maps_clear_egress(maps, refs, 1), 0, "another high half");
+	cr_assert_eq(pb_maps_clear_egress(maps, refs, 2), 0);
 	cr_assert_eq(pb_maps_usage(maps, "pb_egress", &n, &max), 0);
 	cr_assert_eq(n, 200);
+	cr_assert_eq(pb_maps_del_egress(maps, &one), 0);
+	cr_assert_eq(pb_maps_del_egress(maps, &one), 0, "absent is no error");
+	cr_assert_eq(pb_maps_usage(maps, "pb_egress", &n, &max), 0);
+	cr_assert_eq(n, 199);
 }
 
 static int note_group(uint32_t bit, const struct pb_group *g, void *arg)

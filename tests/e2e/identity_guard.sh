@@ -94,7 +94,8 @@ fi
 # ---- a service that ends leaves no hole ----
 app_stop tcp
 expect_errno real-port-after-end ECONNREFUSED "$S" tcp-connect 127.0.0.1 "$port"
-ports_of() { bpftool -j map dump pinned "$SBX/bpf/patchbay/v1/pb_ports" | json 'len([e for e in d if e["formatted"]["value"]["ep"]])'; }
+# PB_PORT_DNS, 4: the agent's own stay.
+ports_of() { bpftool -j map dump pinned "$SBX/bpf/patchbay/v1/pb_ports" | json 'len([e for e in d if not e["formatted"]["value"]["flags"] & 4])'; }
 app_stop udp
 app_stop lo
 eq no-guarded-port-left 0 "$(ports_of)"

@@ -7,7 +7,7 @@
 start_agent
 dns_up 127.0.0.53
 resolver 127.0.0.53
-within() { pb run --tag grp=front --tag grp=back -- "$@"; }
+within() { timeout 20 "$PB" run --tag grp=front --tag grp=back -- "$@"; }
 up() { check "$1-up" wait_for 15 has_endpoints "$2" "${3:-1}"; }
 
 # ---- nginx twice on one address and port ----

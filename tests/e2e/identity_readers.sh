@@ -91,7 +91,8 @@ for map in "$SBX"/bpf/patchbay/v1/pb_*; do
 	esac
 	match "map-$name-btf" '"btf_id"' bpftool -j map show pinned "$map"
 done
-eq maps-all 23 "$(find "$SBX/bpf/patchbay/v1" -name 'pb_*' | wc -l)"
+eq maps-all "$(sed -n '/define PB_MAPS/,/^$/p' "$TOP/include/patchbay/names.h" | grep -o 'X(pb_' | wc -l)" \
+	"$(find "$SBX/bpf/patchbay/v1" -name 'pb_*' | wc -l)"
 match map-fields '"name": "web"' bpftool map dump pinned "$SBX/bpf/patchbay/v1/pb_apps"
 match map-fields-endpoint '"state": 1' bpftool map dump pinned "$SBX/bpf/patchbay/v1/pb_endpoints"
 finish

@@ -51,7 +51,7 @@ static int lookup_addr(void *arg, const struct pb_addr *a, char ret[PB_NAME_LEN]
 	return 0;
 }
 
-static const struct pb_names_ops ops = { lookup_name, lookup_addr, NULL, pool_contains };
+static const struct pb_names_ops ops = { lookup_name, lookup_addr, NULL, pool_contains, NULL };
 
 static void one_query(const struct pb_zone *z, const uint8_t *data, size_t size, bool tcp)
 {

@@ -3,7 +3,8 @@
 # What must hold on every kernel: the programs load, tests/bpf passes, and two programs with
 # identities talk while a third may not, with and without the agent.  run.sh starts it, in a guest
 # or in namespaces of its own, with /sys/fs/cgroup and /sys/fs/bpf to itself.
-# PB_DIR: folder of what was built.  Of products that are not there the cases are skipped.
+# PB_DIR: folder of what was built; the cases of products that are not there are skipped.
+# PB_LIVE=no: without tests/bpf.
 set -uo pipefail
 
 PB_DIR=${PB_DIR:?folder of the products}
@@ -113,6 +114,7 @@ live_test() {
 
 live_tests() {
 	local program found=0
+	[ "${PB_LIVE:-}" != no ] || return
 	for program in "$PB_DIR"/tests/bpf/test_*; do
 		[[ -x $program && $program != *.* ]] || continue # not test_x.d
 		found=1

@@ -33,8 +33,31 @@ UNUSED static int t_resolver(void *arg, unsigned index, struct pb_addr *ret_addr
 	return 0;
 }
 
-static const struct pb_names_ops ops = { t_lookup_name, t_lookup_addr, t_resolver,
-					 t_pool_contains };
+static enum pb_names_may may = PB_NAMES_MAY;
+static struct {
+	struct pb_addr client;
+	__be16 port;
+	int tcp;
+	unsigned index, n;
+} asked; /* the last call of may_forward */
+
+UNUSED static enum pb_names_may t_may_forward(void *arg, const struct pb_addr *client, __be16 port,
+					      int tcp, unsigned index)
+{
+	(void)arg;
+	asked.client = *client;
+	asked.port = port;
+	asked.tcp = tcp;
+	asked.index = index;
+	asked.n++;
+	return may;
+}
+
+static const struct pb_names_ops ops = { .lookup_name = t_lookup_name,
+					 .lookup_addr = t_lookup_addr,
+					 .resolver = t_resolver,
+					 .pool_contains = t_pool_contains,
+					 .may_forward = t_may_forward };
 
 UNUSED static uint64_t now_ms(void)
 {

@@ -196,6 +196,80 @@ Test(names_udp, udp_overflow_and_no_resolver)
 	close(fd);
 }
 
+static __be16 port_of(int fd, bool six)
+{
+	struct sockaddr_in6 s;
+	socklen_t len = sizeof(s);
+
+	cr_assert(!getsockname(fd, (void *)&s, &len));
+	return six ? s.sin6_port : ((struct sockaddr_in *)&s)->sin_port;
+}
+
+static void refused_outside(bool tcp, bool six)
+{
+	struct pb_addr self = pb_addr_loopback(!six);
+	size_t len;
+	int fd;
+
+	may = PB_NAMES_MAY_NOT;
+	start(NULL);
+	if (six && !pb_names_has_v6(names))
+		return;
+	fd = client(tcp ? SOCK_STREAM : SOCK_DGRAM, six);
+	for (int i = 0; i < 2; i++) {
+		len = make_query(query, i ? "web" : "secret.example.com", LDNS_RR_TYPE_A, 0);
+		if (tcp)
+			put_frame(fd, query, len);
+		else
+			put_all(fd, query, len);
+		cr_assert_gt(tcp ? (ssize_t)take_frame(fd) : take(fd), 0);
+		cr_expect_eq(rcode(), i ? LDNS_RCODE_NOERROR : LDNS_RCODE_REFUSED);
+		cr_expect_eq(got_id(), 0xbeef);
+	}
+	cr_expect_eq(asked.n, 1, "names inside need nothing");
+	cr_expect(pb_addr_eq(&asked.client, &self));
+	cr_expect_eq(asked.port, port_of(fd, six));
+	cr_expect_eq(asked.tcp, tcp);
+	cr_expect_eq(asked.index, 0);
+	cr_expect_eq(counters()->egress_refused, 1);
+	cr_expect_eq(stats.forwarded, 0);
+	cr_expect_lt(recv(up_udp, got, sizeof(got), 0), 0, "nothing left");
+	close(fd);
+}
+
+Test(names_udp, egress_refused_udp4)
+{
+	refused_outside(false, false);
+}
+
+Test(names_udp, egress_refused_udp6)
+{
+	refused_outside(false, true);
+}
+
+Test(names_udp, egress_refused_tcp4)
+{
+	refused_outside(true, false);
+}
+
+Test(names_udp, egress_refused_tcp6)
+{
+	refused_outside(true, true);
+}
+
+Test(names_udp, egress_audited_is_forwarded)
+{
+	int fd;
+
+	may = PB_NAMES_MAY_AUDIT;
+	start(NULL);
+	fd = client(SOCK_DGRAM, false);
+	upstream_takes(ask_outside(fd, "example.com"));
+	cr_expect_eq(counters()->egress_audited, 1);
+	cr_expect_eq(stats.forwarded, 1);
+	close(fd);
+}
+
 Test(names_udp, freed_with_everything_open)
 {
 	uint8_t buf[512];

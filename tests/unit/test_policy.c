@@ -138,7 +138,8 @@ Test(policy, self_and_quarantine)
 	cr_assert_eq(ask(&a, &q, 80, PB_PROTO_TCP), PB_R_QUARANTINED);
 	cr_assert_eq(ask(&q, &a, 80, PB_PROTO_TCP), PB_R_QUARANTINED);
 	in.client = in.server = &q;
-	cr_assert_eq(pb_policy(&in), PB_R_QUARANTINED);
+	for (in.mode = PB_MODE_ENFORCE; in.mode <= PB_MODE_OFF; in.mode++)
+		cr_assert_eq(pb_policy(&in), PB_R_QUARANTINED);
 }
 
 Test(policy, modes)
@@ -228,7 +229,7 @@ static unsigned plain(const struct plain_rule *r, int n, const struct pb_app *ap
 	if (self)
 		reason = PB_R_ALLOW_SELF;
 	if ((apps[c].flags | apps[s].flags) & PB_APP_QUARANTINED)
-		reason = PB_R_QUARANTINED;
+		return PB_R_QUARANTINED;
 	if (lax == PB_MODE_OFF)
 		return PB_R_ALLOW_MODE_OFF;
 	if (lax == PB_MODE_AUDIT && reason != PB_R_ALLOW_GROUP && reason != PB_R_ALLOW_RULE &&
