@@ -82,6 +82,7 @@ static __always_inline void tell(const struct pb_sock *s, __u64 cookie, __u8 op,
 			     .cookie = cookie,
 			     .virt = s->local,
 			     .vport = s->lport,
+			     .real = pb_bound_addr(s),
 			     .rport = s->real,
 			     .op = op,
 			     .proto = PB_PROTO_TCP,
@@ -91,6 +92,18 @@ static __always_inline void tell(const struct pb_sock *s, __u64 cookie, __u8 op,
 }
 
 /* ---- the listener -------------------------------------------------------- */
+
+/* A listener is one no more, but may become one again.  1: its endpoint is gone. */
+static __always_inline int deafen(struct pb_sock *s)
+{
+	__u32 *lock = pb_lock(s);
+	int last = sock_withdraw(s);
+
+	pb_unguard_port(s);
+	pb_unlock(lock);
+	s->real = 0;
+	return last;
+}
 
 /* A listener that was not bound, or bound to port 0: its port becomes its name. */
 static __always_inline int claim_late(struct bpf_sock_ops *o, struct pb_sock *s, __u64 cookie)
@@ -287,11 +300,9 @@ static __always_inline void on_state(struct bpf_sock_ops *o, struct pb_sock *s)
 	if (o->args[1] != PB_STATE_CLOSE)
 		return;
 	if (o->args[0] == PB_STATE_LISTEN) {
-		if (pb_sock_withdraw(s))
-			tell(s, s->owner, PB_OP_RELEASE, PB_R_WITHDRAW, 0);
 		/* The kernel gives the port back: it may be anybody's next. */
-		pb_unguard_port(s);
-		s->real = 0;
+		if (deafen(s))
+			tell(s, s->owner, PB_OP_RELEASE, PB_R_WITHDRAW, 0);
 		return;
 	}
 	if (s->flags & PB_SK_COUNTED) {

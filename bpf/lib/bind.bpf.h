@@ -33,12 +33,18 @@ static __always_inline void pb_tell_bind(struct bpf_sock_addr *ctx, struct pb_so
 /* Gives back everything the socket owns: endpoint, guarded ports, claims. */
 static __noinline int pb_sock_release(struct pb_sock *s)
 {
-	int withdrawn = pb_sock_withdraw(s);
+	int withdrawn = 0;
+	__u32 *lock;
 
-	pb_unguard_port(s);
-	for (__u32 c = 0; c < PB_CLS_N; c++)
-		if ((s->flags & PB_SK_BOUND) && (s->cls & (1u << c)))
-			pb_claim_drop(s, 1u << c);
+	if (s->flags & (PB_SK_BOUND | PB_SK_PORT | PB_SK_PUBLISHED)) {
+		lock = pb_lock(s);
+		withdrawn = sock_withdraw(s);
+		pb_unguard_port(s);
+		for (__u32 c = 0; c < PB_CLS_N; c++)
+			if ((s->flags & PB_SK_BOUND) && (s->cls & (1u << c)))
+				pb_claim_drop(s, 1u << c);
+		pb_unlock(lock);
+	}
 	s->flags &= ~(PB_SK_BOUND | PB_SK_SOURCE | PB_SK_WILD);
 	s->cls = 0;
 	s->lport = 0;
@@ -170,6 +176,7 @@ static __always_inline int do_release(struct bpf_sock *ctx)
 	n.cookie = cookie;
 	n.virt = s->local;
 	n.vport = s->lport;
+	n.real = pb_bound_addr(s);
 	n.rport = s->real;
 	n.proto = s->proto;
 	if (pb_sock_release(s))

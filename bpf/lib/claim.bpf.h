@@ -3,40 +3,22 @@
 #ifndef PB_CLAIM_BPF_H
 #define PB_CLAIM_BPF_H
 
+#include "lock.bpf.h"
 #include "publish.bpf.h"
 #include "sock.bpf.h"
 
 #define PB_SPIN 4096 /* reads of a rival's claim while its bind is under way, some 10 us */
 
-/* ---- references: whoever takes the last one away deletes the entry ---- */
+/* ---- references: whoever takes the last one away deletes the entry, under the lock ---- */
 
-#define PB_REF_SPIN 1024 /* reads of an entry that is about to go */
-#define PB_REF_TRIES 3
-
-struct pb_ref {
-	__u32 *count;
-	__u32 joined;
-};
-
-static long pb_ref_step(__u32 i, void *arg)
-{
-	struct pb_ref *ref = arg;
-	__u32 n = *(volatile __u32 *)ref->count;
-
-	(void)i;
-	if (!n)
-		return 0; /* its owner is between the last reference and the deletion */
-	ref->joined = __sync_val_compare_and_swap(ref->count, n, n + 1) == n;
-	return ref->joined;
-}
+#define PB_REF_TRIES 3 /* for the case that the lock could not be had */
 
 /* Joins the holders of an entry; 0: it has none any more. */
 static __always_inline int pb_ref_join(__u32 *refs)
 {
-	struct pb_ref ref = { .count = refs };
+	__u32 n = *(volatile __u32 *)refs;
 
-	bpf_loop(PB_REF_SPIN, pb_ref_step, &ref, 0);
-	return ref.joined;
+	return n && __sync_val_compare_and_swap(refs, n, n + 1) == n;
 }
 
 /* ---- claims -------------------------------------------------------------- */
@@ -101,7 +83,7 @@ static __always_inline int pb_claim_one(struct pb_sock *s, __u32 cls, __u64 cook
 /* All classes of @want or none; then s->cls, s->owner and s->uid say so. */
 static __noinline int pb_claim_take(struct pb_sock *s, __u32 want, __u64 cookie, __u32 uid)
 {
-	__u32 got = 0;
+	__u32 *lock = pb_lock(s), got = 0;
 	int err = 0;
 
 	for (__u32 c = 0; c < PB_CLS_N; c++) {
@@ -112,12 +94,12 @@ static __noinline int pb_claim_take(struct pb_sock *s, __u32 want, __u64 cookie,
 			break;
 		got |= 1u << c;
 	}
-	if (err) {
-		for (__u32 c = 0; c < PB_CLS_N; c++)
-			if (got & (1u << c))
-				pb_claim_drop(s, 1u << c);
+	for (__u32 c = 0; c < PB_CLS_N; c++)
+		if (err && (got & (1u << c)))
+			pb_claim_drop(s, 1u << c);
+	pb_unlock(lock);
+	if (err)
 		return err;
-	}
 	s->cls = want;
 	s->owner = cookie;
 	s->uid = uid;
@@ -224,7 +206,7 @@ static __noinline int pb_unguard_port(struct pb_sock *s)
 }
 
 /* Puts the real port of @s under guard before anyone can connect to it. */
-static __noinline int pb_guard_port(struct pb_sock *s, __u64 cookie)
+static __always_inline int guard_port(struct pb_sock *s, __u64 cookie)
 {
 	__u32 flags = PB_PORT_CLOSED, v4 = s->cls & PB_CLS_V4;
 
@@ -249,10 +231,18 @@ static __noinline int pb_guard_port(struct pb_sock *s, __u64 cookie)
 	return 0;
 }
 
+static __noinline int pb_guard_port(struct pb_sock *s, __u64 cookie)
+{
+	__u32 *lock = pb_lock(s);
+	int err = guard_port(s, cookie);
+
+	pb_unlock(lock);
+	return err;
+}
+
 /* ---- publication of a socket --------------------------------------------- */
 
-/* The socket listens: joins its group's endpoint or makes one.  Index, or 0. */
-static __noinline __u32 pb_sock_publish(struct pb_sock *s, __u64 cookie)
+static __always_inline __u32 sock_publish(struct pb_sock *s, __u64 cookie)
 {
 	struct pb_claim *c = pb_claim_first(s);
 	struct pb_endpoint *ep;
@@ -278,7 +268,16 @@ static __noinline __u32 pb_sock_publish(struct pb_sock *s, __u64 cookie)
 	return index;
 }
 
-static __noinline int pb_sock_withdraw(struct pb_sock *s)
+/* The socket listens: joins its group's endpoint or makes one.  Index, or 0. */
+static __noinline __u32 pb_sock_publish(struct pb_sock *s, __u64 cookie)
+{
+	__u32 *lock = pb_lock(s), index = sock_publish(s, cookie);
+
+	pb_unlock(lock);
+	return index;
+}
+
+static __always_inline int sock_withdraw(struct pb_sock *s)
 {
 	struct pb_endpoint *ep = pb_ep_at(s->ep);
 

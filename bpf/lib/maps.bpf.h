@@ -40,6 +40,7 @@ PB_MAP(pb_services, BPF_MAP_TYPE_HASH, struct pb_svc_key, struct pb_service, BPF
 /* Mapped by the agent: it writes single fields beside the programs that write others. */
 PB_MAP(pb_endpoints, BPF_MAP_TYPE_ARRAY, __u32, struct pb_endpoint, BPF_F_MMAPABLE);
 PB_MAP(pb_claims, BPF_MAP_TYPE_HASH, struct pb_claim_key, struct pb_claim, BPF_F_NO_PREALLOC);
+PB_MAP(pb_locks, BPF_MAP_TYPE_ARRAY, __u32, __u32, 0);
 PB_MAP(pb_ports, BPF_MAP_TYPE_HASH, struct pb_port_key, struct pb_port, BPF_F_NO_PREALLOC);
 PB_MAP(pb_admit, BPF_MAP_TYPE_HASH, struct pb_flow_key, struct pb_admit, BPF_F_NO_PREALLOC);
 PB_MAP(pb_udp_src, BPF_MAP_TYPE_HASH, struct pb_udp_key, struct pb_udp_src, BPF_F_NO_PREALLOC);

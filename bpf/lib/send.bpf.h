@@ -61,6 +61,15 @@ static __always_inline void connected(struct pb_sock *s, const struct pb_dest *d
 		s->local = d->shown;
 }
 
+static __noinline int withdraw(struct pb_sock *s)
+{
+	__u32 *lock = pb_lock(s);
+	int last = sock_withdraw(s);
+
+	pb_unlock(lock);
+	return last;
+}
+
 static __always_inline int do_connect(struct bpf_sock_addr *ctx, int v6)
 {
 	struct pb_dest d = { .addr = pb_ctx_addr(ctx, v6), .port = pb_ctx_port(ctx) };
@@ -82,7 +91,7 @@ static __always_inline int do_connect(struct bpf_sock_addr *ctx, int v6)
 	s->flags &= ~(PB_SK_PEER | PB_SK_LOCAL | PB_SK_INSIDE | PB_SK_DNS | PB_SK_OWNER);
 	/* A datagram socket that has a peer of its own serves nobody else. */
 	if (s->proto == PB_PROTO_UDP && (s->flags & PB_SK_PUBLISHED))
-		pb_sock_withdraw(s);
+		withdraw(s);
 	if (d.rport) {
 		connected(s, &d);
 		pb_ctx_set(ctx, v6, &d.real, d.rport);

@@ -64,6 +64,16 @@ static __always_inline void pb_sync_v6only(struct bpf_sock *sk, struct pb_sock *
 		s->flags |= PB_SK_V6ONLY;
 }
 
+/* What the kernel has bound for @s, for people to read. */
+static __always_inline struct pb_addr pb_bound_addr(const struct pb_sock *s)
+{
+	struct pb_addr any6 = { .w = { 0, 0, 0, 0 } };
+
+	if (!(s->cls & (PB_CLS_V4_VIP | PB_CLS_V6_VIP)))
+		return pb_addr_loopback(s->cls & PB_CLS_V4_LOOP);
+	return s->cls & PB_CLS_V6 ? any6 : pb_addr_v4(0);
+}
+
 /* What an application shows of itself to a peer that used @v4 or IPv6. */
 static __always_inline struct pb_addr pb_shown(const struct pb_app *app, int v4)
 {

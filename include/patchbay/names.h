@@ -15,6 +15,7 @@
 	X(pb_endpoints, 32768) \
 	X(pb_ep_free, 32768) \
 	X(pb_claims, 65536) \
+	X(pb_locks, 1024) \
 	X(pb_ports, 65536) \
 	X(pb_admit, 65536) \
 	X(pb_udp_src, 65536) \
