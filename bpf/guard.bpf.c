@@ -215,6 +215,12 @@ static __always_inline int is_reset(struct __sk_buff *skb)
 	return !bpf_skb_load_bytes(skb, off + 13, &flags, 1) && (flags & 4);
 }
 
+/* Every packet of a managed TCP connection comes by here: one load, no look-up. */
+static __always_inline int tcp_refused(struct __sk_buff *skb, const struct bpf_sock *sk)
+{
+	return sk->mark == PB_REFUSED_MARK && !is_reset(skb);
+}
+
 static __always_inline int do_egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -225,11 +231,12 @@ static __always_inline int do_egress(struct __sk_buff *skb)
 	if (!sk)
 		return 0;
 	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return 0;
+	if (sk->protocol != PB_PROTO_UDP)
+		return tcp_refused(skb, sk);
 	s = pb_sock_of(sk);
-	if (s && (s->flags & PB_SK_REFUSED))
-		return !is_reset(skb);
-	if (!s || s->proto != PB_PROTO_UDP || !(s->flags & (PB_SK_OWNER | PB_SK_PORT)) ||
-	    skb_flow(skb, &k))
+	if (!s || !(s->flags & (PB_SK_OWNER | PB_SK_PORT)) || skb_flow(skb, &k))
 		return 0;
 	if ((s->flags & PB_SK_OWNER) && !is_registered(s, &k) &&
 	    register_source(s, &k, bpf_get_socket_cookie(skb))) {
@@ -261,12 +268,12 @@ static __always_inline int do_ingress(struct __sk_buff *skb)
 	if (!sk)
 		return 0;
 	sk = bpf_sk_fullsock(sk);
-	s = pb_sock_of(sk);
-	if (!sk || !s)
+	if (!sk)
 		return 0;
-	if (s->flags & PB_SK_REFUSED)
-		return !is_reset(skb);
-	if (s->proto != PB_PROTO_UDP)
+	if (sk->protocol != PB_PROTO_UDP)
+		return tcp_refused(skb, sk);
+	s = pb_sock_of(sk);
+	if (!s)
 		return 0;
 	if (!(s->flags & PB_SK_PORT) && !((s->flags & PB_SK_INSIDE) && sk->dst_port))
 		return 0;

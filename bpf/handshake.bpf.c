@@ -18,6 +18,7 @@
 #define PB_STATE_LISTEN 10
 #define PB_SOL_SOCKET 1
 #define PB_SO_KEEPALIVE 9
+#define PB_SO_MARK 36
 #define PB_SOL_TCP 6
 #define PB_TCP_KEEPIDLE 4
 #define PB_TCP_KEEPINTVL 5
@@ -141,6 +142,15 @@ static __always_inline int port_changed(struct bpf_sock_ops *o, struct pb_sock *
 	return pb_guard_port(s, cookie);
 }
 
+/* Nothing gets through to this socket, nor out of it: pb_ingress_skb, pb_egress_skb. */
+static __always_inline void refuse(struct bpf_sock_ops *o, struct pb_sock *s)
+{
+	__u32 mark = PB_REFUSED_MARK;
+
+	s->flags |= PB_SK_REFUSED;
+	bpf_setsockopt(o, PB_SOL_SOCKET, PB_SO_MARK, &mark, sizeof(mark));
+}
+
 static __always_inline void on_listen(struct bpf_sock_ops *o, struct pb_sock *s)
 {
 	struct pb_config *cfg = pb_cfg();
@@ -153,7 +163,7 @@ static __always_inline void on_listen(struct bpf_sock_ops *o, struct pb_sock *s)
 		return;
 	if (!cfg || !(cfg->flags & PB_CFG_GUARD) || cfg->netns != s->netns) {
 		/* Nobody guards this namespace: the listener stays deaf. */
-		s->flags |= PB_SK_REFUSED;
+		refuse(o, s);
 		tell(s, cookie, PB_OP_LISTEN, PB_R_NO_GUARD, 0);
 		return;
 	}
@@ -167,7 +177,7 @@ static __always_inline void on_listen(struct bpf_sock_ops *o, struct pb_sock *s)
 	else if (err || !pb_sock_publish(s, cookie))
 		reason = PB_R_MAP_FULL;
 	if (reason != PB_R_LISTEN && !(s->flags & PB_SK_PORT))
-		s->flags |= PB_SK_REFUSED;
+		refuse(o, s);
 	bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	tell(s, cookie, PB_OP_LISTEN, reason, 0);
 }
@@ -240,7 +250,7 @@ static __always_inline void child_refuse(struct bpf_sock_ops *o, struct pb_sock 
 
 	if (app && cfg && pb_mode_of(app, cfg->mode) != PB_MODE_ENFORCE)
 		return;
-	s->flags |= PB_SK_REFUSED;
+	refuse(o, s);
 	child_expire(o);
 	tell(s, cookie, PB_OP_ACCEPT, reason, 0);
 }

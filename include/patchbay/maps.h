@@ -281,6 +281,10 @@ struct pb_udp_virt {
 #define PB_SK_GUARD4 (1u << 19) /* real is under guard in the IPv4 port space */
 #define PB_SK_GUARD6 (1u << 20)
 
+/* SO_MARK of a TCP socket with PB_SK_REFUSED: what the per-packet programs can see without a
+ * look-up in the storage. */
+#define PB_REFUSED_MARK 0x50420bad
+
 /*
  * pb_socks: socket-local storage, from sock_create on; inherited by accepted
  * children.  Layout changes raise version; reserved is zero.
