@@ -97,7 +97,7 @@ static __always_inline void tell(const struct pb_sock *s, __u64 cookie, __u8 op,
 /* A listener is one no more, but may become one again.  1: its endpoint is gone. */
 static __always_inline int deafen(struct pb_sock *s)
 {
-	__u32 *lock = pb_lock(s);
+	int lock = pb_lock(s);
 	int last = sock_withdraw(s);
 
 	pb_unguard_port(s);

@@ -60,7 +60,7 @@ static int change(uint16_t type, const struct pb_addr *net, uint32_t bits)
 	if (n < 0)
 		return -errno;
 	return mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), NULL, NULL) < 0 ? -errno
-											 : 0;
+											: 0;
 }
 
 int pb_route_add(const struct pb_addr *net, uint32_t bits)

@@ -33,8 +33,7 @@ static __always_inline void pb_tell_bind(struct bpf_sock_addr *ctx, struct pb_so
 /* Gives back everything the socket owns: endpoint, guarded ports, claims. */
 static __noinline int pb_sock_release(struct pb_sock *s)
 {
-	int withdrawn = 0;
-	__u32 *lock;
+	int withdrawn = 0, lock;
 
 	if (s->flags & (PB_SK_BOUND | PB_SK_PORT | PB_SK_PUBLISHED)) {
 		lock = pb_lock(s);

@@ -83,8 +83,8 @@ static __always_inline int pb_claim_one(struct pb_sock *s, __u32 cls, __u64 cook
 /* All classes of @want or none; then s->cls, s->owner and s->uid say so. */
 static __noinline int pb_claim_take(struct pb_sock *s, __u32 want, __u64 cookie, __u32 uid)
 {
-	__u32 *lock = pb_lock(s), got = 0;
-	int err = 0;
+	__u32 got = 0;
+	int lock = pb_lock(s), err = 0;
 
 	for (__u32 c = 0; c < PB_CLS_N; c++) {
 		if (!(want & (1u << c)))
@@ -233,7 +233,7 @@ static __always_inline int guard_port(struct pb_sock *s, __u64 cookie)
 
 static __noinline int pb_guard_port(struct pb_sock *s, __u64 cookie)
 {
-	__u32 *lock = pb_lock(s);
+	int lock = pb_lock(s);
 	int err = guard_port(s, cookie);
 
 	pb_unlock(lock);
@@ -271,7 +271,8 @@ static __always_inline __u32 sock_publish(struct pb_sock *s, __u64 cookie)
 /* The socket listens: joins its group's endpoint or makes one.  Index, or 0. */
 static __noinline __u32 pb_sock_publish(struct pb_sock *s, __u64 cookie)
 {
-	__u32 *lock = pb_lock(s), index = sock_publish(s, cookie);
+	int lock = pb_lock(s);
+	__u32 index = sock_publish(s, cookie);
 
 	pb_unlock(lock);
 	return index;

@@ -29,23 +29,31 @@ static long pb_lock_step(__u32 i, void *arg)
 	return t->got;
 }
 
-/* The lock for the port of @s; NULL when it could not be had. */
-static __always_inline __u32 *pb_lock(const struct pb_sock *s)
+/* Global: the verifier walks the spin once.  The index of the lock, -1 when it could not be had. */
+__noinline int pb_lock_take(__u64 app, __u32 port, __u32 proto)
 {
-	__u64 mix = (s->app + ((__u64)s->lport << 8) + s->proto) * 0x9e3779b97f4a7c15ULL;
+	__u64 mix = (app + ((__u64)port << 8) + proto) * 0x9e3779b97f4a7c15ULL;
 	__u32 index = (mix >> 32) % pb_locks_max;
 	struct pb_lock_try t = { .word = bpf_map_lookup_elem(&pb_locks, &index) };
 
 	if (!t.word)
-		return 0;
-	if (!__sync_val_compare_and_swap(t.word, 0, 1))
-		return t.word;
-	bpf_loop(PB_LOCK_SPIN, pb_lock_step, &t, 0);
-	return t.got ? t.word : 0;
+		return -1;
+	t.got = !__sync_val_compare_and_swap(t.word, 0, 1);
+	if (!t.got)
+		bpf_loop(PB_LOCK_SPIN, pb_lock_step, &t, 0);
+	return t.got ? (int)index : -1;
 }
 
-static __always_inline void pb_unlock(__u32 *word)
+static __always_inline int pb_lock(const struct pb_sock *s)
 {
+	return pb_lock_take(s->app, s->lport, s->proto);
+}
+
+static __always_inline void pb_unlock(int lock)
+{
+	__u32 index = lock;
+	__u32 *word = lock < 0 ? 0 : bpf_map_lookup_elem(&pb_locks, &index);
+
 	if (word)
 		__sync_lock_test_and_set(word, 0);
 }

@@ -63,7 +63,7 @@ static __always_inline void connected(struct pb_sock *s, const struct pb_dest *d
 
 static __noinline int withdraw(struct pb_sock *s)
 {
-	__u32 *lock = pb_lock(s);
+	int lock = pb_lock(s);
 	int last = sock_withdraw(s);
 
 	pb_unlock(lock);

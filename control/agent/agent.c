@@ -7,13 +7,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include <patchbay/addr.h>
-
 #include "caps.h"
 #include "cgroup.h"
 #include "events.h"
 #include "loader.h"
-#include "route.h"
 #include "scope.h"
 #include "util.h"
 
@@ -181,38 +178,6 @@ static void start_dns(struct pb_agent *a)
 	pb_agent_warn(a, PB_W_DNS, err != 0);
 }
 
-/* Those of an earlier start with other pools, or that are not wanted any more. */
-static void remove_routes(const struct pb_agent *a, const struct pb_config *old)
-{
-	const struct pb_config_agent *c = &a->conf->agent;
-
-	if (old->pool4_bits && (!c->route || old->pool4_bits != c->pool4_bits ||
-				!pb_addr_eq(&old->pool4, &c->pool4)))
-		pb_route_remove(&old->pool4, old->pool4_bits);
-	if (old->pool6_bits && (!c->route || old->pool6_bits != c->pool6_bits ||
-				!pb_addr_eq(&old->pool6, &c->pool6)))
-		pb_route_remove(&old->pool6, old->pool6_bits);
-}
-
-static void add_routes(struct pb_agent *a)
-{
-	const struct pb_config_agent *c = &a->conf->agent;
-	int err4 = 0, err6 = 0;
-
-	if (!c->route)
-		return;
-	if (c->pool4_bits)
-		err4 = pb_route_add(&c->pool4, c->pool4_bits);
-	if (c->pool6_bits)
-		err6 = pb_route_add(&c->pool6, c->pool6_bits);
-	/* a host without IPv6 has no way to reach the pool either */
-	if (err6 == -EAFNOSUPPORT || err6 == -EOPNOTSUPP)
-		err6 = 0;
-	if (err4 || err6)
-		log_err(err4 ? err4 : err6, "cannot add the unreachable route for the pool");
-	pb_agent_warn(a, PB_W_ROUTE, err4 || err6);
-}
-
 static int start_server(struct pb_agent *a)
 {
 	char path[PATH_MAX + 16];
@@ -259,8 +224,7 @@ static int start(struct pb_agent *a)
 		return err;
 	pb_scope_conf_refresh(a);
 	start_dns(a);
-	remove_routes(a, &old);
-	add_routes(a);
+	pb_routes(a, &old);
 	err = pb_events_start(a);
 	if (err)
 		log_err(err, "cannot read the event ring");

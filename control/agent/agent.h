@@ -141,6 +141,10 @@ int pb_agent_load_config(const struct pb_agent_opts *opts, struct pb_config_file
 /* Options win over the configuration; fills the paths of @a. */
 int pb_agent_paths(struct pb_agent *a);
 
+/* ---- routes.c ---- */
+/* Those of the configuration's pools, and no more those of the pools in @old. */
+void pb_routes(struct pb_agent *a, const struct pb_config *old);
+
 /* ---- reload.c ---- */
 /* Reads the configuration again; on error the old one stays.  *ret_changed, unless NULL: array of
  * "+ rule" and "- rule". */

@@ -154,7 +154,7 @@ static uint32_t relax(const struct pb_agent *a, const struct pb_app_rec *c, uint
 	uint32_t mode = pb_mode_of(&c->app, a->kernel.mode);
 
 	if (c->app.flags & PB_APP_QUARANTINED)
-		bad = PB_R_QUARANTINED;
+		return PB_R_QUARANTINED;
 	if (!bad)
 		return good;
 	if (mode == PB_MODE_ENFORCE)

@@ -10,9 +10,9 @@
 #include "view.h"
 
 struct pb_verdict {
-	uint32_t reason;   /* enum pb_reason */
-	uint32_t endpoint; /* 0 none */
-	const char *rule;  /* text of the rule that decided, or NULL */
+	uint32_t reason;		 /* enum pb_reason */
+	uint32_t endpoint;		 /* 0 none */
+	const char *rule;		 /* text of the rule that decided, or NULL */
 	const struct pb_app_rec *server; /* whose endpoint or record decided, or NULL */
 };
 

@@ -71,11 +71,11 @@ static json_t *dns_json(struct pb_agent *a)
 
 	if (a->names)
 		pb_names_stats(a->names, &s);
-	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "enabled", a->names != NULL, "queries",
-			 (json_int_t)(s.queries_udp + s.queries_tcp), "inside",
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "enabled", a->names != NULL,
+			 "queries", (json_int_t)(s.queries_udp + s.queries_tcp), "inside",
 			 (json_int_t)(s.answered + s.nodata + s.nxdomain), "forwarded",
-			 (json_int_t)s.forwarded, "refused", (json_int_t)s.egress_refused, "audited",
-			 (json_int_t)s.egress_audited, "failed",
+			 (json_int_t)s.forwarded, "refused", (json_int_t)s.egress_refused,
+			 "audited", (json_int_t)s.egress_audited, "failed",
 			 (json_int_t)(s.lookup_failed + s.no_resolver + s.unreachable + s.timeouts +
 				      s.overflow + s.pool_answers + s.zone_answers +
 				      s.bad_answers));

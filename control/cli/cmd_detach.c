@@ -62,12 +62,12 @@ static int look(struct survey *s)
 {
 	int err;
 
-	err = pb_pin_each(s->c->bpffs, "pb_ports", sizeof(struct pb_port_key), sizeof(struct pb_port),
-			note_port, s);
+	err = pb_pin_each(s->c->bpffs, "pb_ports", sizeof(struct pb_port_key),
+			  sizeof(struct pb_port), note_port, s);
 	if (err)
 		return err;
-	return pb_pin_each(s->c->bpffs, "pb_apps", sizeof(uint64_t), sizeof(struct pb_app), note_app,
-			 s);
+	return pb_pin_each(s->c->bpffs, "pb_apps", sizeof(uint64_t), sizeof(struct pb_app),
+			   note_app, s);
 }
 
 static void say(const struct survey *s, int err)
@@ -161,10 +161,11 @@ static int detach(const struct cli *c, const struct survey *s)
 	int err = remove_routes(c, &routes);
 
 	if (err)
-		return cli_error(c, exit_of(err), -err,
-				 "cannot remove the unreachable route of the pool: %s; nothing else "
-				 "was changed",
-				 strerror(-err));
+		return cli_error(
+			c, exit_of(err), -err,
+			"cannot remove the unreachable route of the pool: %s; nothing else "
+			"was changed",
+			strerror(-err));
 	err = pb_loader_detach_all(c->bpffs, &removed);
 	if (err && err != -ENOENT)
 		return cli_error(c, exit_of(err), -err, "cannot remove everything below %s/%s: %s",

@@ -205,8 +205,8 @@ static int load_socketcall(bool privileged)
 
 int run_limit_families(struct run_failure *f)
 {
-	bool privileged = !capng_get_caps_process() &&
-			  capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
+	bool privileged =
+		!capng_get_caps_process() && capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
 	int err = load_families(privileged);
 
 	if (!err)

@@ -95,7 +95,7 @@ void dist_put(struct pb_registry *r, struct dist *d)
 static struct pb_addr linklocal6(uint64_t id)
 {
 	struct pb_addr a = { .w = { htonl(0xfe800000), 0, htonl((uint32_t)(id >> 32)),
-			       htonl((uint32_t)id) } };
+				    htonl((uint32_t)id) } };
 
 	return a;
 }

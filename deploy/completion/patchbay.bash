@@ -43,7 +43,7 @@ _patchbay()
 	reload) words="" ;;
 	release) words="" ;;
 	config) words=""; [[ -z $first ]] && words+=" check show" ;;
-	detach) words=" --all --yes" ;;
+	detach) words=" --all --yes --force" ;;
 	version) words="" ;;
 	help) words=" --man --complete" ;;
 	esac

@@ -21,12 +21,11 @@ entries() {
 }
 same_entries() { [ "$(entries)" = "$before" ]; }
 
-# Programs wait at a fifo: all of them end when its last writer goes.
+# Programs wait at a gate: each takes one line and ends.
+mkfifo "$SBX/gate"
+exec {gate}<> "$SBX/gate"
 crowd() {
 	local i cmd
-	rm -f "$SBX/gate"
-	mkfifo "$SBX/gate"
-	exec {gate}<> "$SBX/gate"
 	: > "$SBX/log/crowd"
 	for ((i = 0; i < N; i++)); do
 		cmd=(sh -c 'echo up; read -r _')
@@ -38,10 +37,9 @@ crowd() {
 		fi
 	done
 }
+open_gate() { for ((i = 0; i < N; i++)); do echo; done >&"$gate"; }
 crowd_ends() {
-	# a line for each, then the end of the file for who is left
-	for ((i = 0; i < N; i++)); do echo; done > "$SBX/gate"
-	exec {gate}>&-
+	open_gate
 	wait_for 60 has_apps 1
 }
 listening() { [ "$(pb services -o json | json 'len([s for s in d["services"] if s["endpoints"]])')" = "$1" ]; }
@@ -76,8 +74,7 @@ echo "# resident after each round: ${rss[1]} kB, ${rss[2]} kB"
 # ---- the agent is dead while all of them go ----
 check come-again crowd
 kill_agent
-for ((i = 0; i < N; i++)); do echo; done > "$SBX/gate"
-exec {gate}>&-
+open_gate
 empty_all() { ! grep -lq 'populated 1' "$CG"/patchbay/n*/cgroup.events; }
 check all-ended wait_for 60 empty_all
 begin=${EPOCHREALTIME/[.,]/}
@@ -95,12 +92,12 @@ short() {
 	for ((i = 0; i < 400; i++)); do
 		"$PB" run --name "s$((i % 7))" --tag grp=s -- true &
 		pids+=($!)
-		if [ ${#pids[@]} = $AT_ONCE ]; then
+		if [ ${#pids[@]} = "$AT_ONCE" ]; then
 			for p in "${pids[@]}"; do wait "$p" || bad=$((bad + 1)); done
 			pids=()
 		fi
 	done
-	[ $bad = 0 ]
+	[ "$bad" = 0 ]
 }
 check short-ones short
 check short-ones-gone wait_for 10 has_apps 1

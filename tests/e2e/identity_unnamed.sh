@@ -11,7 +11,8 @@ match server-sees 'accept peer=\[::ffff:169\.254\.' cat "$SBX/log/srv"
 app() { pb apps -o json | json "$1"; }
 run_app idle --tag grp=t -- "$S" seq tcp4 hold
 wait_for 5 log_has idle holding
-eq listed 1 "$(app 'len([a for a in d["apps"] if not a["named"]])')"
+one_unnamed() { [ "$(app 'len([a for a in d["apps"] if not a["named"]])')" = 1 ]; }
+check listed wait_for 5 one_unnamed # the client's scope goes when the agent has noticed
 match has-ref '^[0-9a-fx]+$' app '[a["ref"] for a in d["apps"] if not a["named"]][0]'
 ref=$REPLY
 expect_rc check-by-ref 0 pb check "$ref" 10.9.7.1:80

@@ -125,16 +125,23 @@ live_tests() {
 
 # ---- the whole system ----
 
+# start_agent CASE: not by check, whose commands run in a subshell
 start_agent() {
 	"$PB_DIR/patchbayd" --config "$CONF" --cgroup $CG >> "$TMP/agent.log" 2>&1 < /dev/null &
 	AGENT_PID=$!
-	wait_for 60 "$PB" status || { tail -n 5 "$TMP/agent.log" && return 1; }
+	if wait_for 60 "$PB" status; then pass "$1"; else
+		fail "$1" "no answer: $(tail -n 5 "$TMP/agent.log")"
+	fi
 }
+# stop_agent CASE SIGNAL
 stop_agent() {
-	[ -n "$AGENT_PID" ] || return 0
-	kill "-$1" "$AGENT_PID" 2> /dev/null
+	kill "-$2" "$AGENT_PID"
 	wait "$AGENT_PID" 2> /dev/null
-	AGENT_PID=''
+	match "$1" '^3$' status_code
+}
+status_code() {
+	"$PB" status > /dev/null 2>&1
+	echo $?
 }
 # app NAME OPTION... -- CMD...: under `patchbay run`, in the background, output in NAME.log
 app() {
@@ -181,18 +188,18 @@ without_agent() {
 	late late grp=t
 	late late-other grp=other
 	check late-apps wait_for 20 has_apps 4
-	stop_agent KILL
+	stop_agent agent-killed KILL
 	timeout 20 tee "$TMP/late.go" "$TMP/late-other.go" <<< go > /dev/null
 	check dead-agent-connect log_says late '^ok peer=10\.9\.1\.1:80'
 	check dead-agent-policy log_says late-other 'errno=EACCES'
-	check agent-again start_agent
+	start_agent agent-again
 	match adopted 'srv' "$PB" apps
 	match adopted-connect '^ok ' from t tcp-connect 10.9.1.1 80
 }
 has_apps() { [ "$(find $CG -mindepth 2 -name cgroup.procs -exec grep -l . {} + | wc -l)" -ge "$1" ]; }
 
 detached() {
-	stop_agent TERM
+	stop_agent agent-ended TERM
 	check detach "$PB" detach --all --yes
 	check nothing-pinned wait_for 20 test ! -e /sys/fs/bpf/patchbay
 	check nothing-attached wait_for 20 no_links
@@ -212,7 +219,7 @@ system() {
 		return
 	done
 	: > "$CONF"
-	check agent start_agent
+	start_agent agent
 	servers_up
 	with_agent
 	without_agent
