@@ -53,7 +53,6 @@
 	X(DNS, "dns", A, "query sent through the agent's resolver") \
 	X(DNS_BYPASS, "dns-bypass", N, "agent's resolver not usable: query left unchanged") \
 	X(EVENT_LOST, "event-lost", N, "event ring full: event counted here, not shown") \
-	X(NO_OPTION, "no-option", R, "socket option refused") \
 	X(QUARANTINED, "quarantined", R, "the application's id clashes with an older one") \
 	X(NO_IDENTITY, "no-identity", R, \
 	  "the program runs in a managed scope that has no application record")
