@@ -20,22 +20,27 @@
 
 /* ---- sock_create --------------------------------------------------------- */
 
-/* The nearest managed scope at or above the program's cgroup; 0: none. */
-static __always_inline __u64 scope_of_task(void)
+/* The nearest managed scope at or above the program's cgroup: its record, and *ref. */
+static __always_inline struct pb_app *scope_of_task(__u64 *ref)
 {
-	__u64 own = bpf_get_current_cgroup_id(), ref = 0;
+	struct pb_app *app, *found;
 
-	if (pb_app_at(own))
-		return own;
+	*ref = bpf_get_current_cgroup_id();
+	found = pb_app_at(*ref);
+	if (found) /* the usual case: `run` puts programs right into their scope */
+		return found;
 	for (int level = 1; level < PB_LEVELS; level++) {
 		__u64 id = bpf_get_current_ancestor_cgroup_id(level);
 
 		if (!id)
 			break;
-		if (pb_app_at(id))
-			ref = id;
+		app = pb_app_at(id);
+		if (app) {
+			found = app;
+			*ref = id;
+		}
 	}
-	return ref;
+	return found;
 }
 
 /* Kinds of sockets whose every way out the hooks see. */
@@ -68,13 +73,12 @@ static __always_inline int refuse_create(__u64 ref, __u32 proto, __u32 reason, i
 
 static __always_inline int do_create(struct bpf_sock *ctx)
 {
-	__u64 ref = scope_of_task();
-	struct pb_app *app = pb_app_at(ref);
+	__u64 ref;
+	struct pb_app *app = scope_of_task(&ref);
 	struct pb_sock *s;
 
 	if (!app)
-		return refuse_create(bpf_get_current_cgroup_id(), ctx->protocol, PB_R_NO_IDENTITY,
-				     PB_EACCES);
+		return refuse_create(ref, ctx->protocol, PB_R_NO_IDENTITY, PB_EACCES);
 	if (!kind_allowed(ctx, app))
 		return refuse_create(ref, ctx->protocol, PB_R_PROTO, PB_EPROTONOSUPPORT);
 	s = bpf_sk_storage_get(&pb_socks, ctx, 0, BPF_SK_STORAGE_GET_F_CREATE);
