@@ -249,30 +249,7 @@ int pb_maps_del_egress(struct pb_maps *m, const struct pb_egress_key *k)
 	return pb_map_del(PB_FD(m, pb_egress), k);
 }
 
-/* ---- resolver ------------------------------------------------------------ */
-
-int pb_maps_put_dns_port(struct pb_maps *m, __be16 port, uint8_t proto, int v6, uint32_t index)
-{
-	struct pb_port_key k = { .port = port, .proto = proto, .v6 = v6 != 0 };
-	struct pb_port p = { .flags = PB_PORT_DNS, .refs = 1, .ep = index };
-
-	return pb_map_put(PB_FD(m, pb_ports), &k, &p, BPF_ANY);
-}
-
-int pb_maps_set_resolver_port(struct pb_maps *m, uint32_t index, __be16 port)
-{
-	if (index >= rows[PB_M_pb_resolvers].max)
-		return -EINVAL;
-	if (!m->resolvers)
-		return -EPERM;
-	__atomic_store_n(&m->resolvers[index].agent_port, port, __ATOMIC_RELEASE);
-	return 0;
-}
-
-int pb_maps_get_resolver(struct pb_maps *m, uint32_t index, struct pb_resolver *ret)
-{
-	return bpf_map_lookup_elem(PB_FD(m, pb_resolvers), &index, ret);
-}
+/* ---- who asks the resolver ------------------------------------------------ */
 
 int pb_maps_get_udp_src(struct pb_maps *m, const struct pb_udp_key *k, struct pb_udp_src *ret)
 {

@@ -49,10 +49,22 @@ int pb_maps_clear_egress(struct pb_maps *m, const uint64_t *refs, size_t n);
 
 /* @index: the original resolver that the port stands for. */
 int pb_maps_put_dns_port(struct pb_maps *m, __be16 port, uint8_t proto, int v6, uint32_t index);
+int pb_maps_del_dns_port(struct pb_maps *m, __be16 port, uint8_t proto, int v6);
 /* Removes what put_dns_port() made, also an earlier agent's.  Returns how many went, or -errno. */
 int pb_maps_clear_dns_ports(struct pb_maps *m);
 int pb_maps_set_resolver_port(struct pb_maps *m, uint32_t index, __be16 port);
 int pb_maps_get_resolver(struct pb_maps *m, uint32_t index, struct pb_resolver *ret);
+/* 1: programs that ask @r find row @index; 0: they do not, it is being taken or given back. */
+int pb_maps_resolver_known(struct pb_maps *m, uint32_t index, const struct pb_resolver *r);
+/* What a program's first query does; 0 also where it is known already. */
+int pb_maps_learn_resolver(struct pb_maps *m, const struct pb_addr *addr, __be16 port);
+/* First half of taking a row back: programs no longer find it.  Those that just did may still use
+ * it for a moment. */
+int pb_maps_forget_resolver(struct pb_maps *m, const struct pb_resolver *r);
+/* Second half: it may be taken again. */
+int pb_maps_free_resolver(struct pb_maps *m, uint32_t index);
+/* Forgets what refers to a row that holds something else.  Returns how many, or -errno. */
+int pb_maps_sweep_resolvers(struct pb_maps *m);
 
 /* Iteration: fn returns non-zero to stop; that value comes back. Safe against concurrent change
  * (restarts bounded, an entry may be seen twice or missed if it changes during the walk). */

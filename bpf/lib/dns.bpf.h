@@ -94,7 +94,9 @@ static __noinline __u32 pb_dns_redirect(struct bpf_sock_addr *ctx, const struct 
 	index = i;
 	r = bpf_map_lookup_elem(&pb_resolvers, &index);
 	*ret = pb_addr_loopback(pb_addr_is_v4(addr));
-	if (!r || !r->agent_port || !pb_agent_listens(ctx, ret, r->agent_port)) {
+	/* The row may have been given to another resolver since the key was read. */
+	if (!r || r->port != port || !pb_addr_eq(&r->addr, addr) || !r->agent_port ||
+	    !pb_agent_listens(ctx, ret, r->agent_port)) {
 		__builtin_memset(ret, 0, sizeof(*ret));
 		pb_count(PB_R_DNS_BYPASS);
 		return 0;

@@ -286,6 +286,7 @@ static void stop(struct pb_agent *a)
 	pb_scopes_stop(a);
 	uv_close((uv_handle_t *)&a->beat, closed);
 	uv_close((uv_handle_t *)&a->heal, closed);
+	uv_close((uv_handle_t *)&a->resolvers, closed);
 	uv_close((uv_handle_t *)&a->sigterm, closed);
 	uv_close((uv_handle_t *)&a->sigint, closed);
 	uv_close((uv_handle_t *)&a->sighup, closed);
@@ -306,10 +307,11 @@ static void init_handles(struct pb_agent *a)
 {
 	uv_timer_init(&a->loop, &a->beat);
 	uv_timer_init(&a->loop, &a->heal);
+	uv_timer_init(&a->loop, &a->resolvers);
 	uv_signal_init(&a->loop, &a->sigterm);
 	uv_signal_init(&a->loop, &a->sigint);
 	uv_signal_init(&a->loop, &a->sighup);
-	a->beat.data = a->heal.data = a;
+	a->beat.data = a->heal.data = a->resolvers.data = a;
 	a->sigterm.data = a->sigint.data = a->sighup.data = a;
 	uv_signal_start(&a->sigterm, on_stop, SIGTERM);
 	uv_signal_start(&a->sigint, on_stop, SIGINT);

@@ -46,6 +46,8 @@ struct pb_agent_opts {
 	X(LINKS, "links", "a hook is not attached and cannot be attached") \
 	X(GUARD, "guard", "admission is not attached: programs cannot listen") \
 	X(DNS, "dns", "the resolver is off: names inside are not found") \
+	X(RESOLVERS, "resolvers-full", \
+	  "the table of resolvers is full: by one not yet in it names inside are not found") \
 	X(ROUTE, "route", \
 	  "no unreachable route for the pool: unmanaged clients may wait for a timeout") \
 	X(SCOPE, "scope", "a [scope] of the configuration could not be applied, see the log") \
@@ -71,7 +73,7 @@ struct pb_agent {
 	uint64_t cgroup_id;
 
 	uv_loop_t loop;
-	uv_timer_t beat, heal;
+	uv_timer_t beat, heal, resolvers;
 	uv_signal_t sigterm, sigint, sighup;
 
 	struct pb_loader *loader;
@@ -134,6 +136,12 @@ void pb_unpublish_rest(struct pb_agent *a, const struct pb_app *old);
 
 /* ---- resolver.c: the DNS proxy ---- */
 int pb_resolver_start(struct pb_agent *a);
+
+/* ---- resolver_table.c: the resolvers that programs ask ---- */
+/* Names the agent's ports to the kernel. */
+int pb_resolver_publish(struct pb_agent *a);
+/* Seeds those of resolv.conf, evicts those at rest where room is short; then on by itself. */
+void pb_resolver_look(struct pb_agent *a);
 
 /* ---- settings.c: where things are ---- */
 int pb_agent_load_config(const struct pb_agent_opts *opts, struct pb_config_file **ret,

@@ -101,6 +101,7 @@ int pb_reload(struct pb_agent *a, json_t **ret_changed, char err[PB_ERR_LEN])
 	}
 	pb_log_set_level((enum pb_log_level)next->agent.log);
 	pb_scope_conf_refresh(a);
+	pb_resolver_look(a);
 	if (ret_changed)
 		*ret_changed = changes(old, next);
 	pb_config_free(old);

@@ -166,25 +166,6 @@ static const struct pb_names_ops names_ops = { .lookup_name = lookup_name,
 					       .pool_contains = pool_contains,
 					       .may_forward = may_forward };
 
-/* The agent's ports are admitted for any managed program, then named to the kernel. */
-static int publish_ports(struct pb_agent *a)
-{
-	int err = 0;
-
-	for (unsigned i = 0; i < PB_RESOLVERS && !err; i++) {
-		__be16 port = pb_names_port(a->names, i);
-
-		for (int v6 = 0; port && v6 <= pb_names_has_v6(a->names) && !err; v6++) {
-			err = pb_maps_put_dns_port(a->maps, port, PB_PROTO_UDP, v6, i);
-			if (!err)
-				err = pb_maps_put_dns_port(a->maps, port, PB_PROTO_TCP, v6, i);
-		}
-		if (!err)
-			err = pb_maps_set_resolver_port(a->maps, i, port);
-	}
-	return err;
-}
-
 int pb_resolver_start(struct pb_agent *a)
 {
 	struct pb_names_conf conf = { .domain = a->conf->agent.domain[0] ? a->conf->agent.domain
@@ -193,5 +174,9 @@ int pb_resolver_start(struct pb_agent *a)
 				      .arg = a };
 	int err = pb_names_new(&a->names, &a->loop, &conf);
 
-	return err ? err : publish_ports(a);
+	if (!err)
+		err = pb_resolver_publish(a);
+	if (!err)
+		pb_resolver_look(a);
+	return err;
 }

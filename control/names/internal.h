@@ -16,6 +16,8 @@ struct pb_listener {
 	struct pb_names *names;
 	unsigned index;
 	__be16 port;
+	uint64_t used_ms; /* of the last query, by the loop's clock; 0: none yet */
+	unsigned handles; /* open ones; the last one frees this */
 	uv_udp_t udp[_PB_LOOP_MAX];
 	uv_tcp_t tcp[_PB_LOOP_MAX];
 };
@@ -28,7 +30,7 @@ struct pb_names {
 	struct pb_zone zone;
 	struct pb_names_limits limits;
 	struct pb_names_stats stats;
-	struct pb_listener *listener;
+	struct pb_listener **listener; /* of each index */
 	unsigned n_listeners;
 	bool v6;
 	bool closing;
@@ -59,6 +61,13 @@ enum pb_relay {
 enum pb_relay pb_names_check(struct pb_names *n, const struct pb_msg_query *q, bool more,
 			     const uint8_t *data, size_t len);
 
+/* ---- ports.c ---- */
+int pb_listener_open(struct pb_names *n, unsigned index, struct pb_listener **ret);
+/* The ports close at once.  No query and no client may refer to it any more; NULL is fine. */
+void pb_listener_close(struct pb_listener *l);
+/* Counts a handle of it that was initialised. */
+void pb_listener_hold(struct pb_listener *l);
+
 /* ---- udp.c ---- */
 /* Takes the bound socket over, also on failure. */
 int pb_udp_listen(struct pb_listener *l, unsigned family, int fd);
@@ -68,10 +77,12 @@ void pb_udp_reply(uv_udp_t *listener, const struct sockaddr *to, const uint8_t *
 void pb_proxy_forward(uv_udp_t *listener, const struct sockaddr *from, const struct pb_msg_query *q,
 		      const uint8_t *data, size_t len);
 void pb_proxy_deadline(uv_timer_t *timer);
-void pb_proxy_close(struct pb_names *n);
+/* Ends the queries of @l, without an answer; NULL: all. */
+void pb_proxy_close(struct pb_names *n, const struct pb_listener *l);
 
 /* ---- tcp.c: connections of clients ---- */
 int pb_tcp_listen(struct pb_listener *l, unsigned family, int fd);
-void pb_tcp_close(struct pb_names *n);
+/* Closes the connections to @l; NULL: all. */
+void pb_tcp_close(struct pb_names *n, const struct pb_listener *l);
 
 #endif /* PB_NAMES_INTERNAL_H */

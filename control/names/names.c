@@ -9,10 +9,7 @@
 #include "../util.h"
 #include "internal.h"
 
-#define PORT_TRIES 64	    /* a number free in one of four spaces is nearly always free in all */
 #define WARN_EVERY_MS 10000 /* an outsider decides how often there is something to warn of */
-
-enum { SOCK_UDP4, SOCK_TCP4, SOCK_UDP6, SOCK_TCP6, _SOCK_MAX };
 
 void pb_names_hold(struct pb_names *n)
 {
@@ -121,94 +118,6 @@ enum pb_relay pb_names_check(struct pb_names *n, const struct pb_msg_query *q, b
 	return PB_RELAY_IGNORE;
 }
 
-/* ---- ports --------------------------------------------------------------- */
-
-/* Port 0: any free one. */
-static int bind_loopback(int which, __be16 port, int *ret_fd)
-{
-	bool v6 = which == SOCK_UDP6 || which == SOCK_TCP6;
-	bool tcp = which == SOCK_TCP4 || which == SOCK_TCP6;
-	struct sockaddr_in sin = { .sin_family = AF_INET,
-				   .sin_port = port,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6,
-				     .sin6_port = port,
-				     .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-	_cleanup_close_ int fd =
-		socket(v6 ? AF_INET6 : AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
-	int one = 1;
-
-	if (fd < 0)
-		return -errno;
-	if (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
-		return -errno;
-	if (bind(fd, v6 ? (void *)&sin6 : (void *)&sin, v6 ? sizeof(sin6) : sizeof(sin)) < 0)
-		return -errno;
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
-static bool lacks_v6(int err)
-{
-	return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL || err == -EPROTONOSUPPORT;
-}
-
-static void close_all(int fd[_SOCK_MAX])
-{
-	for (int i = 0; i < _SOCK_MAX; i++) {
-		pb_closep(&fd[i]);
-		fd[i] = -1;
-	}
-}
-
-/* One number in all four spaces. */
-static int bind_same(bool *v6, int fd[_SOCK_MAX], __be16 *ret_port)
-{
-	struct sockaddr_in sin = { 0 };
-	socklen_t len = sizeof(sin);
-	int err = bind_loopback(SOCK_UDP4, 0, &fd[SOCK_UDP4]);
-
-	if (err < 0)
-		return err;
-	if (getsockname(fd[SOCK_UDP4], (struct sockaddr *)&sin, &len) < 0)
-		return -errno;
-	for (int i = SOCK_TCP4; i < _SOCK_MAX; i++) {
-		if (i >= SOCK_UDP6 && !*v6)
-			break;
-		err = bind_loopback(i, sin.sin_port, &fd[i]);
-		if (i == SOCK_UDP6 && lacks_v6(err))
-			*v6 = false;
-		else if (err < 0)
-			return err;
-	}
-	*ret_port = sin.sin_port;
-	return 0;
-}
-
-static int open_listener(struct pb_names *n, unsigned index)
-{
-	struct pb_listener *l = &n->listener[index];
-	int fd[_SOCK_MAX] = { -1, -1, -1, -1 };
-	int err = -EADDRINUSE;
-
-	l->names = n;
-	l->index = index;
-	for (int try = 0; try < PORT_TRIES && err == -EADDRINUSE; try++) {
-		close_all(fd);
-		err = bind_same(&n->v6, fd, &l->port);
-	}
-	if (!err)
-		err = pb_udp_listen(l, PB_LOOP4, TAKE_FD(fd[SOCK_UDP4]));
-	if (!err)
-		err = pb_tcp_listen(l, PB_LOOP4, TAKE_FD(fd[SOCK_TCP4]));
-	if (!err && n->v6)
-		err = pb_udp_listen(l, PB_LOOP6, TAKE_FD(fd[SOCK_UDP6]));
-	if (!err && n->v6)
-		err = pb_tcp_listen(l, PB_LOOP6, TAKE_FD(fd[SOCK_TCP6]));
-	close_all(fd);
-	return err;
-}
-
 /* ---- life ---------------------------------------------------------------- */
 
 static void set_default(uint32_t *value, uint32_t def)
@@ -252,7 +161,7 @@ int pb_names_new(struct pb_names **ret, uv_loop_t *loop, const struct pb_names_c
 	n->deadline.data = n;
 	pb_names_hold(n);
 	for (unsigned i = 0; i < n->n_listeners && !err; i++)
-		err = open_listener(n, i);
+		err = pb_listener_open(n, i, &n->listener[i]);
 	if (err < 0) {
 		pb_names_free(n);
 		return err;
@@ -266,39 +175,41 @@ static void on_deadline_closed(uv_handle_t *handle)
 	pb_names_drop(handle->data);
 }
 
-static void on_listener_closed(uv_handle_t *handle)
-{
-	struct pb_listener *l = handle->data;
-
-	pb_names_drop(l->names);
-}
-
-/* data is set only once the handle was initialised */
-static void close_handle(uv_handle_t *handle)
-{
-	if (handle->data && !uv_is_closing(handle))
-		uv_close(handle, on_listener_closed);
-}
-
 void pb_names_free(struct pb_names *n)
 {
 	if (!n || n->closing)
 		return;
 	n->closing = true;
-	for (unsigned i = 0; i < n->n_listeners; i++) {
-		for (int f = 0; f < _PB_LOOP_MAX; f++) {
-			close_handle((uv_handle_t *)&n->listener[i].udp[f]);
-			close_handle((uv_handle_t *)&n->listener[i].tcp[f]);
-		}
-	}
-	pb_proxy_close(n);
-	pb_tcp_close(n);
+	pb_proxy_close(n, NULL);
+	pb_tcp_close(n, NULL);
+	for (unsigned i = 0; i < n->n_listeners; i++)
+		pb_listener_close(TAKE_PTR(n->listener[i]));
 	uv_close((uv_handle_t *)&n->deadline, on_deadline_closed);
 }
 
 __be16 pb_names_port(const struct pb_names *n, unsigned index)
 {
-	return index < n->n_listeners ? n->listener[index].port : 0;
+	return index < n->n_listeners ? n->listener[index]->port : 0;
+}
+
+uint64_t pb_names_used_ms(const struct pb_names *n, unsigned index)
+{
+	return index < n->n_listeners ? n->listener[index]->used_ms : 0;
+}
+
+int pb_names_renew(struct pb_names *n, unsigned index)
+{
+	struct pb_listener *fresh = NULL, *old;
+	int err = index < n->n_listeners ? pb_listener_open(n, index, &fresh) : -EINVAL;
+
+	if (err < 0)
+		return err;
+	old = n->listener[index];
+	n->listener[index] = fresh;
+	pb_proxy_close(n, old);
+	pb_tcp_close(n, old);
+	pb_listener_close(old);
+	return 0;
 }
 
 int pb_names_has_v6(const struct pb_names *n)

@@ -124,6 +124,11 @@ void pb_names_free(struct pb_names *n);
 
 /* 0 for an index that is not served. */
 __be16 pb_names_port(const struct pb_names *n, unsigned index);
+/* The time of the last query to @index by the loop's clock; 0: none yet. */
+uint64_t pb_names_used_ms(const struct pb_names *n, unsigned index);
+/* Gives @index another port number: a socket that is connected to the old one gets ECONNREFUSED
+ * and never reaches the resolver that the index stands for next.  On error all stays as it is. */
+int pb_names_renew(struct pb_names *n, unsigned index);
 int pb_names_has_v6(const struct pb_names *n);
 void pb_names_stats(const struct pb_names *n, struct pb_names_stats *ret);
 

@@ -180,10 +180,13 @@ void pb_proxy_forward(uv_udp_t *listener, const struct sockaddr *from, const str
 	arm(n);
 }
 
-void pb_proxy_close(struct pb_names *n)
+void pb_proxy_close(struct pb_names *n, const struct pb_listener *l)
 {
-	struct pb_udp_query *p;
+	struct pb_udp_query *p = TAILQ_FIRST(&n->queries), *next;
 
-	while ((p = TAILQ_FIRST(&n->queries)))
-		finish(p);
+	for (; p; p = next) {
+		next = TAILQ_NEXT(p, link);
+		if (!l || p->listener->data == l)
+			finish(p);
+	}
 }

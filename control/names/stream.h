@@ -22,7 +22,7 @@ struct pb_upstream;
 struct pb_client {
 	TAILQ_ENTRY(pb_client) link;
 	struct pb_names *names;
-	unsigned index;
+	struct pb_listener *listener; /* outlives the client */
 	uv_tcp_t tcp;
 	uv_timer_t timer;
 	struct pb_frame in;

@@ -152,7 +152,7 @@ static bool may_forward(struct pb_client *c)
 	int len = sizeof(peer);
 
 	return !uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &len) &&
-	       pb_names_may_forward(c->names, c->index, (struct sockaddr *)&peer, true);
+	       pb_names_may_forward(c->names, c->listener->index, (struct sockaddr *)&peer, true);
 }
 
 static void on_message(struct pb_client *c, const uint8_t *data, size_t len)
@@ -162,6 +162,7 @@ static void on_message(struct pb_client *c, const uint8_t *data, size_t len)
 	struct pb_msg_query q;
 	size_t reply_len = 0;
 
+	c->listener->used_ms = uv_now(n->loop);
 	n->stats.queries_tcp++;
 	switch (pb_zone_handle(&n->zone, data, len, true, &n->stats, &q, &reply, &reply_len)) {
 	case PB_ZONE_DROP: break;
@@ -243,7 +244,7 @@ static struct pb_client *client_new(struct pb_listener *l)
 	c->tcp.data = c;
 	c->timer.data = c;
 	c->names = n;
-	c->index = l->index;
+	c->listener = l;
 	c->active_ms = uv_now(n->loop);
 	TAILQ_INIT(&c->pending);
 	TAILQ_INSERT_TAIL(&n->clients, c, link);
@@ -284,7 +285,7 @@ int pb_tcp_listen(struct pb_listener *l, unsigned family, int fd)
 	if (err < 0)
 		return err;
 	tcp->data = l;
-	pb_names_hold(l->names);
+	pb_listener_hold(l);
 	err = uv_tcp_open(tcp, owned);
 	if (err < 0)
 		return err;
@@ -292,10 +293,13 @@ int pb_tcp_listen(struct pb_listener *l, unsigned family, int fd)
 	return uv_listen((uv_stream_t *)tcp, BACKLOG, on_connection);
 }
 
-void pb_tcp_close(struct pb_names *n)
+void pb_tcp_close(struct pb_names *n, const struct pb_listener *l)
 {
-	struct pb_client *c;
+	struct pb_client *c = TAILQ_FIRST(&n->clients), *next;
 
-	while ((c = TAILQ_FIRST(&n->clients)))
-		pb_client_close(c);
+	for (; c; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (!l || c->listener == l)
+			pb_client_close(c);
+	}
 }

@@ -35,6 +35,7 @@ static void on_query(uv_udp_t *udp, ssize_t nread, const uv_buf_t *buf, const st
 
 	if (nread < 0 || !from)
 		return;
+	l->used_ms = uv_now(n->loop);
 	n->stats.queries_udp++;
 	if (flags & UV_UDP_PARTIAL) {
 		n->stats.dropped++;
@@ -58,7 +59,7 @@ int pb_udp_listen(struct pb_listener *l, unsigned family, int fd)
 	if (err < 0)
 		return err;
 	udp->data = l;
-	pb_names_hold(l->names);
+	pb_listener_hold(l);
 	err = uv_udp_open(udp, owned);
 	if (err < 0)
 		return err;

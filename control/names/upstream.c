@@ -205,7 +205,7 @@ static int connect_upstream(struct pb_client *c)
 	struct pb_names *n = c->names;
 	struct sockaddr_storage resolver;
 	struct pb_upstream *u;
-	int err = pb_names_resolver(n, c->index, &resolver);
+	int err = pb_names_resolver(n, c->listener->index, &resolver);
 
 	if (err < 0)
 		return err;

@@ -7,13 +7,13 @@
 #include "control/maps.h"
 #include "private.h"
 
-#define VIP pb_addr_v4(htonl(0x0a090001))
-
+static struct pb_addr vip;
 static struct pb_loader *loader;
 static struct pb_maps *maps;
 
 static void setup(void)
 {
+	vip = pb_addr_v4(htonl(0x0a090001));
 	place_init();
 	loader = must_open();
 	cr_assert_eq(pb_maps_from_loader(&maps, loader), 0);
@@ -50,8 +50,8 @@ Test(maps_agent, dns_ports_are_cleared_and_no_others)
 
 Test(maps_agent, who_asks_is_found)
 {
-	struct pb_udp_key u = { .addr = VIP, .port = htons(1000) };
-	struct pb_flow_key f = { .laddr = VIP, .raddr = VIP, .lport = 1, .rport = 2 };
+	struct pb_udp_key u = { .addr = vip, .port = htons(1000) };
+	struct pb_flow_key f = { .laddr = vip, .raddr = vip, .lport = 1, .rport = 2 };
 	struct pb_udp_src src = { .app = 5 };
 	struct pb_admit admit = { .app = 6 };
 
@@ -75,6 +75,62 @@ Test(maps_agent, the_heartbeat_ends)
 	cr_assert_eq(pb_maps_rest(maps), 0);
 	cr_assert_eq(pb_maps_get_beat(maps, &b), 0);
 	cr_assert(!b.pid && !b.time_ns);
+}
+
+static int known(uint32_t index)
+{
+	struct pb_resolver r;
+
+	cr_assert_eq(pb_maps_get_resolver(maps, index, &r), 0);
+	return pb_maps_resolver_known(maps, index, &r);
+}
+
+Test(maps_agent, resolver_is_learnt_once_and_given_back)
+{
+	struct pb_addr second = pb_addr_v4(htonl(0x0a090002));
+	struct pb_resolver r;
+
+	cr_assert_eq(pb_maps_set_resolver_port(maps, 0, htons(4053)), 0);
+	cr_assert_eq(pb_maps_learn_resolver(maps, &vip, htons(53)), 0);
+	cr_assert_eq(pb_maps_learn_resolver(maps, &vip, htons(53)), 0);
+	cr_assert_eq(pb_maps_learn_resolver(maps, &second, htons(53)), 0);
+	cr_assert_eq(known(0), 1);
+	cr_assert_eq(known(1), 1);
+	cr_assert_eq(known(2), 0);
+	cr_assert_eq(pb_maps_get_resolver(maps, 0, &r), 0);
+	cr_assert(r.used && r.port == htons(53) && pb_addr_eq(&r.addr, &vip));
+	cr_assert_eq(pb_maps_forget_resolver(maps, &r), 0);
+	cr_assert_eq(known(0), 0);
+	cr_assert_eq(pb_maps_learn_resolver(maps, &vip, htons(53)), 0);
+	cr_assert_eq(known(2), 1, "a forgotten row is not taken before it is free");
+	cr_assert_eq(known(0), 0);
+	cr_assert_eq(pb_maps_free_resolver(maps, 0), 0);
+	cr_assert_eq(pb_maps_get_resolver(maps, 0, &r), 0);
+	cr_assert(!r.used && r.agent_port == htons(4053), "the agent's part stays");
+	cr_assert_eq(pb_maps_free_resolver(maps, PB_RESOLVERS), -EINVAL);
+}
+
+Test(maps_agent, a_full_table_and_keys_that_lead_astray)
+{
+	struct pb_resolv_key stray = { .addr = vip, .port = htons(54) };
+	struct pb_resolv_ref ref = { .index = 3 };
+
+	for (uint32_t i = 0; i < PB_RESOLVERS; i++) {
+		struct pb_addr a = pb_addr_v4(htonl(0x0a090001 + i));
+
+		cr_assert_eq(pb_maps_learn_resolver(maps, &a, htons(53)), 0);
+	}
+	cr_assert_eq(pb_maps_learn_resolver(maps, &vip, htons(54)), -ENOSPC);
+	cr_assert_eq(pb_maps_learn_resolver(maps, &vip, htons(53)), 0);
+	cr_assert_eq(pb_maps_sweep_resolvers(maps), 0);
+	cr_assert_eq(bpf_map_update_elem(pb_maps_fd(maps, "pb_resolv"), &stray, &ref, 0), 0);
+	cr_assert_eq(pb_maps_free_resolver(maps, 5), 0);
+	cr_assert_eq(pb_maps_sweep_resolvers(maps), 2, "another's row, and a row that is free");
+	cr_assert_eq(pb_maps_sweep_resolvers(maps), 0);
+	cr_assert_eq(known(3), 1);
+	cr_assert_eq(known(5), 0);
+	cr_assert_eq(pb_maps_learn_resolver(maps, &vip, htons(54)), 0);
+	cr_assert_eq(known(5), 1);
 }
 
 Test(maps_agent, one_map_by_its_pin)

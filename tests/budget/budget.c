@@ -90,13 +90,13 @@ static int prepare(struct bpf_object *obj, char **logs)
 	struct bpf_map *map;
 	unsigned i = 0;
 
-	bpf_object__for_each_map(map, obj) {
+	bpf_object__for_each_map (map, obj) {
 		int err = bpf_map__set_pin_path(map, NULL);
 
 		if (err)
 			return err;
 	}
-	bpf_object__for_each_program(prog, obj) {
+	bpf_object__for_each_program (prog, obj) {
 		if (i == PROGS_MAX)
 			return -E2BIG;
 		logs[i] = calloc(1, LOG_SIZE);
@@ -124,7 +124,7 @@ static int measure_object(const char *path, struct costs *all)
 	err = prepare(obj, logs);
 	if (!err)
 		err = bpf_object__load(obj);
-	bpf_object__for_each_program(prog, obj) {
+	bpf_object__for_each_program (prog, obj) {
 		if (!err && bpf_program__autoload(prog))
 			err = measure(prog, name, logs[i], all);
 		i++;
@@ -174,8 +174,8 @@ static int read_csv(const char *path, struct costs *ret)
 	while (ret->n < PROGS_MAX && fgets(line, sizeof(line), f)) {
 		struct cost *c = &ret->c[ret->n];
 
-		if (sscanf(line, "%31[^,],%31[^,],%u,%u,%u", c->object, c->prog, &c->insns, &c->jited,
-			   &c->stack) == 5)
+		if (sscanf(line, "%31[^,],%31[^,],%u,%u,%u", c->object, c->prog, &c->insns,
+			   &c->jited, &c->stack) == 5)
 			ret->n++;
 	}
 	return 0;
@@ -242,8 +242,8 @@ static int compare(const char *path, const struct costs *all)
 	if (!recorded)
 		printf("%s cannot be read: nobody recorded this kernel, half the limit is the bar\n",
 		       path);
-	printf("%-12s %-16s %10s %10s %8s %8s\n", "object", "program", "verified", "recorded", "jited",
-	       "stack");
+	printf("%-12s %-16s %10s %10s %8s %8s\n", "object", "program", "verified", "recorded",
+	       "jited", "stack");
 	for (unsigned i = 0; i < all->n; i++) {
 		const struct cost *c = &all->c[i], *a = find(agreed, c);
 

@@ -287,3 +287,42 @@ Test(names_udp, freed_with_everything_open)
 	close(tcp);
 	close(udp);
 }
+
+/* ---- a port that gets another number ---------------------------------------- */
+
+Test(names_udp, renewed_port_leaves_old_sockets_alone)
+{
+	uint8_t buf[512];
+	int udp, tcp, up, other;
+	__be16 port, kept;
+	size_t n;
+
+	start(NULL);
+	port = pb_names_port(names, 0);
+	kept = pb_names_port(names, 1);
+	udp = client(SOCK_DGRAM, false);
+	tcp = client(SOCK_STREAM, false);
+	n = frame_query(buf, "one.example", LDNS_RR_TYPE_A, 1);
+	put_all(tcp, buf, n);
+	up = accept_upstream();
+	upstream_takes(ask_outside(udp, "example.com"));
+	cr_expect_neq(pb_names_used_ms(names, 0), 0);
+	cr_expect_eq(pb_names_used_ms(names, 1), 0);
+	cr_assert_eq(pb_names_renew(names, 0), 0);
+	cr_expect_neq(pb_names_port(names, 0), port);
+	cr_expect_eq(pb_names_port(names, 1), kept);
+	cr_expect_eq(pb_names_used_ms(names, 0), 0);
+	cr_expect_eq(counters()->udp_pending, 0);
+	cr_expect_eq(stats.clients, 0);
+	send(udp, query, 12, 0);
+	cr_expect_eq(take(udp), -ECONNREFUSED);
+	cr_expect_leq(take(tcp), 0, "closed");
+	other = client(SOCK_DGRAM, false);
+	put_all(other, query, make_query(query, "web", LDNS_RR_TYPE_A, 0));
+	cr_expect_gt(take(other), 0, "the new one is served");
+	cr_expect_eq(pb_names_renew(names, 3), -EINVAL);
+	close(udp);
+	close(tcp);
+	close(up);
+	close(other);
+}
