@@ -11,6 +11,7 @@
  * socket and no connection.
  */
 #include "lib/datagram.bpf.h"
+#include "lib/splice.bpf.h"
 
 #define PB_SOCK_STREAM 1
 #define PB_SOCK_DGRAM 2
@@ -262,6 +263,39 @@ int pb_egress_skb(struct __sk_buff *ctx)
 	return verdict_to_skb(do_egress(ctx));
 }
 
+/*
+ * A packet for a socket whose splice ends: is no send of its program under way any more?  Seen
+ * after PB_SPL_CLOSING, which every later send heeds, an idle socket stays quiet for good.
+ */
+static __always_inline void note_quiet(struct bpf_sock *sk)
+{
+	struct pb_spl_sock *s = pb_spl_enabled() ? pb_spl_of(sk) : 0;
+	struct pb_spl_pair *p;
+	struct tcp_sock *tp;
+	__u32 quiet, flags;
+	int idle;
+
+	if (!s || (s->state != PB_SPL_OPEN && s->state != PB_SPL_TCP && s->state != PB_SPL_LEFT))
+		return;
+	p = pb_spl_pair_of(s);
+	if (!p)
+		return;
+	quiet = PB_SPL_QUIET(s->side & 1);
+	flags = __sync_fetch_and_or(&p->flags, 0); /* a barrier: closing first, idle after */
+	if (!(flags & PB_SPL_CLOSING) || (flags & quiet))
+		return;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return;
+	/* A socket that leaves says so before it gives up its reference: the state is read last. */
+	idle = pb_spl_idle(tp);
+	__sync_fetch_and_or(&p->flags, 0);
+	if (*(volatile __u8 *)&s->state == PB_SPL_LEFT)
+		idle = !pb_psock(tp);
+	if (idle)
+		__sync_fetch_and_or(&p->flags, quiet);
+}
+
 static __always_inline int do_ingress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -274,8 +308,10 @@ static __always_inline int do_ingress(struct __sk_buff *skb)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return 0;
-	if (sk->protocol != PB_PROTO_UDP)
+	if (sk->protocol != PB_PROTO_UDP) {
+		note_quiet(sk);
 		return tcp_refused(skb, sk);
+	}
 	s = pb_sock_of(sk);
 	if (!s)
 		return 0;

@@ -5,13 +5,16 @@
  *   TCP_LISTEN_CB           publishes the listener
  *   TCP_CONNECT_CB          client, ports known: writes the admission the guard asks for
  *   PASSIVE_ESTABLISHED_CB  server: takes the admission; the child learns who called
+ *   ACTIVE_ESTABLISHED_CB   client: its end of a splice
  *   STATE_CB                gives back: admission, live count, a listener that was shut down
+ *   RTT_CB                  a splice that went back to TCP: the socket becomes a plain one
  *
- * No callback stays on for established data.  Kernel 6.1.  A sockops program
+ * No callback stays on for established data but RTT_CB, while a splice lasts.  Kernel 6.1.  A sockops program
  * cannot refuse: a child without admission is marked and pb_ingress_skb drops
  * what reaches it.
  */
 #include "lib/claim.bpf.h"
+#include "lib/join.bpf.h"
 
 /* BPF_TCP_* of <linux/bpf.h>, as skops->args[] carries them. */
 #define PB_STATE_CLOSE 7
@@ -212,6 +215,18 @@ static __always_inline void on_connect(struct bpf_sock_ops *o, struct pb_sock *s
 	}
 	s->flags |= PB_SK_ADMITTED;
 	bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	spl_want(sk, s, &a);
+}
+
+static __always_inline void on_connected(struct bpf_sock_ops *o, struct pb_sock *s)
+{
+	struct bpf_sock *sk = o->sk;
+	struct pb_flow_key k;
+
+	if (!sk || !(s->flags & PB_SK_ADMITTED))
+		return;
+	flow_key(o, 1, &k);
+	spl_connected(o, sk, &k);
 }
 
 /* ---- the accepted connection --------------------------------------------- */
@@ -299,11 +314,13 @@ static __always_inline void on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
 		s->flags |= PB_SK_COUNTED;
 		bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	}
+	spl_accepted(o, sk, s, &k, tp);
 }
 
 static __always_inline void on_state(struct bpf_sock_ops *o, struct pb_sock *s)
 {
 	struct pb_endpoint *ep;
+	struct pb_spl_sock *m;
 	struct pb_flow_key k;
 	struct pb_admit *a;
 
@@ -315,6 +332,9 @@ static __always_inline void on_state(struct bpf_sock_ops *o, struct pb_sock *s)
 			tell(s, s->owner, PB_OP_RELEASE, PB_R_WITHDRAW, 0);
 		return;
 	}
+	m = pb_spl_of(o->sk);
+	if (m)
+		spl_forget(m);
 	if (s->flags & PB_SK_COUNTED) {
 		ep = pb_ep_at(s->ep);
 		s->flags &= ~PB_SK_COUNTED;
@@ -342,7 +362,9 @@ int pb_sockops(struct bpf_sock_ops *ctx)
 	case BPF_SOCK_OPS_TCP_LISTEN_CB: on_listen(ctx, s); break;
 	case BPF_SOCK_OPS_TCP_CONNECT_CB: on_connect(ctx, s); break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB: on_accept(ctx, s); break;
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB: on_connected(ctx, s); break;
 	case BPF_SOCK_OPS_STATE_CB: on_state(ctx, s); break;
+	case BPF_SOCK_OPS_RTT_CB: spl_leave(ctx, ctx->sk); break;
 	}
 	return 1;
 }

@@ -14,7 +14,7 @@
 
 struct target {
 	int fd;
-	uint64_t id; /* cgroup id or netns inode */
+	uint64_t id; /* cgroup id, netns inode or map id */
 	bool main;
 	char where; /* as in PB_PROGS */
 };
@@ -46,6 +46,15 @@ static bool cgroup_gone(const struct target *t, uint64_t id)
 	return fd < 0 && errno == ESTALE;
 }
 
+static const char *target_word(const struct target *t)
+{
+	switch (t->where) {
+	case 'C': return "cgroup";
+	case 'M': return "map";
+	default: return "network namespace";
+	}
+}
+
 /* 1: updated, 0: was current, -ENOLINK: dead. */
 static int update(int fd, const struct bpf_program *prog, const struct target *t, const char *path)
 {
@@ -59,8 +68,7 @@ static int update(int fd, const struct bpf_program *prog, const struct target *t
 		return -ENOLINK;
 	if (look.target != t->id) {
 		pb_log(PB_LOG_ERR, "link %s holds another %s (id %llu): run patchbay detach --all",
-		       path, t->where == 'C' ? "cgroup" : "network namespace",
-		       (unsigned long long)look.target);
+		       path, target_word(t), (unsigned long long)look.target);
 		return -EXDEV;
 	}
 	if (look.attach_type != bpf_program__expected_attach_type(prog)) {
@@ -87,6 +95,8 @@ static int create(const struct bpf_program *prog, const struct target *t, const 
 
 	fd = bpf_link_create(bpf_program__fd(prog), t->fd, bpf_program__expected_attach_type(prog),
 			     NULL);
+	if (fd < 0 && t->where == 'M')
+		return fd;
 	if (fd < 0)
 		return log_err(fd, "cannot attach program %s", bpf_program__name(prog));
 	err = bpf_obj_pin(fd, path);
@@ -159,5 +169,12 @@ int pb_loader_attach_netns(struct pb_loader *l, int netns_fd, struct pb_loader_r
 	if (fstat(netns_fd, &st))
 		return -errno;
 	t.id = st.st_ino;
+	return attach_all(l, &t, report);
+}
+
+int pb_loader_attach_map(struct pb_loader *l, int fd, uint64_t id, struct pb_loader_report *report)
+{
+	struct target t = { .fd = fd, .id = id, .main = true, .where = 'M' };
+
 	return attach_all(l, &t, report);
 }

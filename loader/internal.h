@@ -15,14 +15,17 @@
 
 #include "loader.h"
 
-/* X(stem): bpf/STEM.bpf.c, loader/STEM.c.  Loaded in this order. */
+/* X(stem, need): bpf/STEM.bpf.c, loader/STEM.c.  Loaded in this order.  need M: must load; O: an
+ * older kernel may do without it. */
 #define PB_OBJECTS(X) \
-	X(identity) \
-	X(handshake) \
-	X(guard)
+	X(identity, M) \
+	X(handshake, M) \
+	X(guard, M) \
+	X(splice, O) \
+	X(flows, O)
 
 enum {
-#define PB_X(stem) PB_OBJ_##stem,
+#define PB_X(stem, need) PB_OBJ_##stem,
 	PB_OBJECTS(PB_X)
 #undef PB_X
 		_PB_OBJ_MAX,
@@ -32,15 +35,16 @@ struct pb_loader {
 	char *bpffs;
 	int lock_fd; /* BPFFS/patchbay, held by flock(2) */
 	bool adopted;
-	struct bpf_object *obj[_PB_OBJ_MAX];
+	bool splice;			     /* pb_skmsg is attached */
+	struct bpf_object *obj[_PB_OBJ_MAX]; /* NULL: an optional one that does not load here */
 };
 
 /* The embedded ELF image of each object. */
-#define PB_X(stem) const void *pb_elf_##stem(size_t *ret_size);
+#define PB_X(stem, need) const void *pb_elf_##stem(size_t *ret_size);
 PB_OBJECTS(PB_X)
 #undef PB_X
 
-/* A row of PB_PROGS: 'C' managed cgroup, 'N' guarded network namespace. */
+/* A row of PB_PROGS: 'C' managed cgroup, 'N' guarded network namespace, 'M' the map pb_splice. */
 struct pb_prog_row {
 	const char *name;
 	char where;
@@ -51,6 +55,9 @@ extern const size_t pb_prog_rows_n;
 /* loader.c */
 struct bpf_program *pb_loader_prog(struct pb_loader *l, const char *name);
 int pb_prog_id(const struct bpf_program *prog, uint32_t *ret);
+
+/* attach.c: the programs that go on a map.  -EINVAL: no links to maps here. */
+int pb_loader_attach_map(struct pb_loader *l, int fd, uint64_t id, struct pb_loader_report *report);
 
 /* folder.c: BPFFS/patchbay[/SUB[/NAME]]; sub and name may be NULL. */
 #define PB_BPFFS_DEFAULT "/sys/fs/bpf"
@@ -69,7 +76,7 @@ void pb_pin_names_free(char **names, size_t n);
 struct pb_link_look {
 	uint32_t prog_id;
 	uint32_t attach_type;
-	uint64_t target; /* cgroup id or netns inode; 0: the target is gone */
+	uint64_t target; /* cgroup id, netns inode or map id; 0: the target is gone */
 };
 int pb_link_look(int fd, struct pb_link_look *ret);
 

@@ -5,6 +5,8 @@
 #include "control/util.h"
 #include "internal.h"
 
+#define PB_LINK_TYPE_SOCKMAP 14 /* BPF_LINK_TYPE_SOCKMAP, Linux 6.10 */
+
 int pb_link_look(int fd, struct pb_link_look *ret)
 {
 	struct bpf_link_info info = { 0 };
@@ -19,6 +21,10 @@ int pb_link_look(int fd, struct pb_link_look *ret)
 		look.target = info.cgroup.cgroup_id;
 		look.attach_type = info.cgroup.attach_type;
 	} else if (info.type == BPF_LINK_TYPE_NETNS) {
+		look.target = info.netns.netns_ino;
+		look.attach_type = info.netns.attach_type;
+	} else if (info.type == PB_LINK_TYPE_SOCKMAP) {
+		/* struct { __u32 map_id; __u32 attach_type; } sockmap, unknown to older headers */
 		look.target = info.netns.netns_ino;
 		look.attach_type = info.netns.attach_type;
 	} else {
@@ -117,8 +123,10 @@ static int read_states(struct pb_loader *l, const char *bpffs, char *const *name
 
 	if (!st)
 		return -ENOMEM;
-	for (size_t i = 0; !err && i < pb_prog_rows_n; i++)
-		err = read_state(l, bpffs, pb_prog_rows[i].name, &st[k++]);
+	for (size_t i = 0; !err && i < pb_prog_rows_n; i++) {
+		err = read_state(l, bpffs, pb_prog_rows[i].name, &st[k]);
+		k += st[k].alive || pb_prog_rows[i].where != 'M';
+	}
 	for (size_t i = 0; !err && i < n; i++)
 		if (strchr(names[i], '@'))
 			err = read_state(l, bpffs, names[i], &st[k++]);

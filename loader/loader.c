@@ -10,8 +10,9 @@
 static const struct {
 	const char *stem;
 	const void *(*elf)(size_t *ret_size);
+	char need;
 } objects[_PB_OBJ_MAX] = {
-#define PB_X(stem) { #stem, pb_elf_##stem },
+#define PB_X(stem, need) { #stem, pb_elf_##stem, #need[0] },
 	PB_OBJECTS(PB_X)
 #undef PB_X
 };
@@ -35,8 +36,10 @@ const size_t pb_prog_rows_n = ARRAY_SIZE(pb_prog_rows);
 struct bpf_program *pb_loader_prog(struct pb_loader *l, const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(l->obj); i++) {
-		struct bpf_program *p = bpf_object__find_program_by_name(l->obj[i], name);
+		struct bpf_program *p = NULL;
 
+		if (l->obj[i])
+			p = bpf_object__find_program_by_name(l->obj[i], name);
 		if (p)
 			return p;
 	}
@@ -139,10 +142,23 @@ static int load_object(struct pb_loader *l, size_t i, const char *log_dir)
 	return 0;
 }
 
+/* The one object an older kernel may refuse is left out: its feature is lost, nothing else. */
+static int load_or_skip(struct pb_loader *l, size_t i, const char *log_dir)
+{
+	int err = load_object(l, i, log_dir);
+
+	if (!err || objects[i].need == 'M' || err == -EUCLEAN)
+		return err;
+	log_warn("this kernel does not take the programs of %s: that feature is off",
+		 objects[i].stem);
+	bpf_object__close(TAKE_PTR(l->obj[i]));
+	return 0;
+}
+
 static int check_programs(struct pb_loader *l)
 {
 	for (size_t i = 0; i < pb_prog_rows_n; i++)
-		if (!pb_loader_prog(l, pb_prog_rows[i].name))
+		if (pb_prog_rows[i].where != 'M' && !pb_loader_prog(l, pb_prog_rows[i].name))
 			return log_err(-ENOENT, "program %s is in no object", pb_prog_rows[i].name);
 	return 0;
 }
@@ -163,7 +179,7 @@ static int load_all(struct pb_loader *l, const struct pb_loader_opts *opts)
 	int err = 0;
 
 	for (size_t i = 0; !err && i < ARRAY_SIZE(objects); i++)
-		err = load_object(l, i, opts->log_dir);
+		err = load_or_skip(l, i, opts->log_dir);
 	if (!err)
 		err = check_programs(l);
 	if (!err)
@@ -208,7 +224,7 @@ void pb_loader_free(struct pb_loader *l)
 	if (!l)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(l->obj); i++)
-		bpf_object__close(l->obj[i]);
+		bpf_object__close(l->obj[i]); /* takes NULL */
 	if (l->lock_fd >= 0)
 		close(l->lock_fd);
 	free(l->bpffs);

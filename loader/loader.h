@@ -54,15 +54,28 @@ int pb_loader_attach_cgroup(struct pb_loader *l, int cgroup_fd, uint64_t cgroup_
 			    struct pb_loader_report *report);
 int pb_loader_attach_netns(struct pb_loader *l, int netns_fd, struct pb_loader_report *report);
 
+/* Attaches (or updates) pb_skmsg to the map pb_splice: by a link where the kernel has it (6.10),
+ * else the map itself keeps the program.  0 also where this kernel cannot splice at all: ask
+ * pb_loader_splice(), which is true from here on if connections can be spliced. */
+int pb_loader_attach_splice(struct pb_loader *l, struct pb_loader_report *report);
+bool pb_loader_splice(const struct pb_loader *l);
+
+/* One record for each end of a managed TCP connection (patchbay/flow.h); free(*ret).  1: there are
+ * more than 262,144, or it took more than a second: the rest is left out.  -EOPNOTSUPP: this kernel
+ * did not take the object. */
+struct pb_flow;
+int pb_loader_flows(struct pb_loader *l, struct pb_flow **ret, size_t *ret_n);
+
 /* Links whose target is gone (cgroup removed) are unpinned; returns how many, or -errno. */
 int pb_loader_sweep(struct pb_loader *l);
 
 /* Are all links pinned, alive and running this build's programs?  The links of PB_PROGS come first
- * and are listed when missing too (alive false, prog_id 0); free(*ret). */
+ * and are listed when missing too (alive false, prog_id 0), but for that of pb_splice, which older
+ * kernels do without; free(*ret). */
 struct pb_link_state {
 	char name[64];
 	uint32_t prog_id;
-	uint64_t target; /* cgroup id, or netns inode */
+	uint64_t target; /* cgroup id, netns inode, or map id */
 	bool alive;
 	bool current; /* alive, and runs the program this loader loaded (no loader: any) */
 };

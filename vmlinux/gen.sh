@@ -19,7 +19,8 @@ bpftool btf dump file "$btf" format c > "$out/vmlinux_full.h"
 awk 'BEGIN { print "#include \"vmlinux_full.h\"" }
 	/^struct [a-z_0-9]+ \{$/ { s = $2 }
 	s && /^\t.*;/ && !/ : [0-9]/ { # a bit field has no size
-		sub(/;.*/, ""); f = $NF; sub(/^\t/, ""); sub(/ [a-z_0-9]+$/, "")
+		sub(/;.*/, ""); f = $NF; sub(/^\t/, ""); sub(/ [*a-z_0-9]+$/, "")
+		if (sub(/^\*+/, "", f)) $0 = "void *"
 		printf "_Static_assert(sizeof(((struct %s *)0)->%s) == sizeof(%s), \"%s.%s\");\n", s, f, $0, s, f
 	}
 	/^}/ { s = "" }' vmlinux/vmlinux.h > "$out/check.c"

@@ -9,9 +9,52 @@
 #ifndef PATCHBAY_VMLINUX_H
 #define PATCHBAY_VMLINUX_H
 
+#include <linux/in6.h>
 #include <linux/types.h>
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct list_head {
+	struct list_head *next;
+	struct list_head *prev;
+};
+
+struct wait_queue_entry {
+	void *private;
+	struct list_head entry;
+};
+
+struct wait_queue_head {
+	struct list_head head;
+};
+
+struct socket_wq {
+	struct wait_queue_head wait;
+};
+
+struct proto {
+	unsigned long *memory_pressure;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct refcount_struct {
+	atomic_t refs;
+} refcount_t;
+
+struct sk_psock {
+	struct list_head ingress_msg;
+	refcount_t refcnt;
+};
+
+/* Bits of sock_common.skc_flags; the numbers are the kernel's (CO-RE). */
+enum sock_flags {
+	SOCK_URGINLINE,
+	SOCK_RCVTSTAMP,
+	SOCK_ZEROCOPY,
+};
 
 struct sock_common {
 	unsigned short skc_family;
@@ -21,18 +64,30 @@ struct sock_common {
 	__be16 skc_dport;
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	struct proto *skc_prot;
+	unsigned long skc_flags;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	int sk_rcvlowat;
+	struct socket_wq *sk_wq;
+	unsigned char sk_userlocks : 4;
+	__u32 sk_tsflags;
+	void *sk_user_data;
 };
 
 struct inet_sock {
 	struct sock sk;
 };
 
+struct tcp_ulp_ops;
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	const struct tcp_ulp_ops *icsk_ulp_ops;
 };
 
 struct tcp_sock {
@@ -43,6 +98,18 @@ struct tcp_sock {
 	__u32 write_seq;
 	__u32 data_segs_out;
 	__u64 bytes_acked;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct sock *sk;
+	void *value;
 };
 
 #pragma clang attribute pop

@@ -4,6 +4,7 @@
 #define PB_BIND_BPF_H
 
 #include "claim.bpf.h"
+#include "option.bpf.h"
 #include <patchbay/bind.h>
 
 #define PB_SOL_SOCKET 1
@@ -162,6 +163,8 @@ static __always_inline int do_release(struct bpf_sock *ctx)
 	struct pb_note n = { .op = PB_OP_RELEASE, .task = 1, .reason = PB_R_WITHDRAW };
 	__u64 cookie;
 
+	if (s && s->proto == PB_PROTO_TCP)
+		pb_spl_release(ctx);
 	if (!s ||
 	    !(s->flags & (PB_SK_BOUND | PB_SK_PORT | PB_SK_PUBLISHED | PB_SK_SRC4 | PB_SK_SRC6)))
 		return 1;
@@ -211,7 +214,9 @@ static __always_inline int do_setopt(struct bpf_sockopt *ctx)
 	 * The program is told yes; what it saves is ports, not meaning. */
 	if (ctx->level == PB_IPPROTO_IP && ctx->optname == PB_IP_BIND_ADDRESS_NO_PORT)
 		ctx->optlen = -1;
-	if (!flag || (void *)(val + 1) > ctx->optval_end)
+	if (!flag)
+		return verdict_to_cgroup(pb_spl_setopt(ctx));
+	if ((void *)(val + 1) > ctx->optval_end)
 		return 1;
 	s = pb_sock_of(ctx->sk);
 	if (s)

@@ -12,6 +12,7 @@
 #include <patchbay/maps.h>
 #include <patchbay/names.h>
 #include <patchbay/reasons.h>
+#include <patchbay/splice.h>
 
 enum {
 #define PB_X(name, n) name##_max = n,
@@ -47,6 +48,10 @@ PB_MAP(pb_udp_src, BPF_MAP_TYPE_HASH, struct pb_udp_key, struct pb_udp_src, BPF_
 PB_MAP(pb_udp_virt, BPF_MAP_TYPE_HASH, struct pb_udp_key, struct pb_udp_virt, BPF_F_NO_PREALLOC);
 PB_MAP(pb_udp_reply, BPF_MAP_TYPE_LRU_HASH, struct pb_flow_key, __u64, 0);
 PB_MAP(pb_udp_seen, BPF_MAP_TYPE_LRU_HASH, struct pb_flow_key, struct pb_udp_key, 0);
+PB_MAP(pb_splice, BPF_MAP_TYPE_SOCKHASH, struct pb_spl_key, __u64, 0);
+PB_MAP(pb_spl_pairs, BPF_MAP_TYPE_HASH, struct pb_spl_id, struct pb_spl_pair, BPF_F_NO_PREALLOC);
+PB_MAP(pb_spl_rules, BPF_MAP_TYPE_HASH, struct pb_spl_rule_key, struct pb_spl_rule,
+       BPF_F_NO_PREALLOC);
 PB_MAP(pb_config, BPF_MAP_TYPE_ARRAY, __u32, struct pb_config, 0);
 PB_MAP(pb_beat, BPF_MAP_TYPE_ARRAY, __u32, struct pb_beat, 0);
 PB_MAP(pb_resolv, BPF_MAP_TYPE_HASH, struct pb_resolv_key, struct pb_resolv_ref, 0);
@@ -72,6 +77,14 @@ struct {
 	__type(key, int);
 	__type(value, struct pb_usock);
 } pb_usocks SEC(".maps");
+
+/* Not cloned: a listener has none, and each end makes its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct pb_spl_sock);
+} pb_spl_socks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -28,4 +28,16 @@ static __always_inline int verdict_to_lookup(int err)
 	return err ? SK_DROP : SK_PASS;
 }
 
+/* sk_msg: always passes; a redirect that was made before it takes the message along.  A redirect
+ * that missed must not become the verdict: the program's send() would fail with EACCES. */
+static __always_inline int verdict_to_msg(void)
+{
+	return SK_PASS;
+}
+
+static __always_inline int msg_redirected(long verdict)
+{
+	return verdict == SK_PASS;
+}
+
 #endif /* PB_VERDICT_BPF_H */

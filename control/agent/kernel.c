@@ -141,6 +141,8 @@ int pb_kernel_attach(struct pb_agent *a)
 			a->cgroup);
 	if (err)
 		return log_err(err, "cannot attach the hooks to %s", a->cgroup);
+	if (pb_loader_attach_splice(a->loader, &report))
+		log_warn("local connections cannot be spliced: they go by TCP");
 	log_debug("links: %u made, %u updated in place, %u healed", report.attached, report.updated,
 		  report.healed);
 	return 0;
@@ -172,15 +174,19 @@ void pb_kernel_heal(struct pb_agent *a)
 {
 	_cleanup_free_ struct pb_link_state *links = NULL;
 	size_t n = 0;
-	bool dead = false;
+	bool dead = false, splice = false;
 
 	heal_cgroup(a);
 	if (pb_loader_sweep(a->loader) < 0)
 		log_debug("links of cgroups that are gone could not be removed");
 	if (pb_loader_links_of(a->loader, &links, &n))
 		return;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		dead |= !links[i].alive;
+		splice |= !strcmp(links[i].name, "pb_skmsg");
+	}
+	if (!splice && pb_loader_splice(a->loader))
+		pb_loader_attach_splice(a->loader, NULL);
 	if (!dead)
 		return;
 	log_warn("a hook was detached: attaching it again");

@@ -4,9 +4,11 @@
 #define PATCHBAY_ERRNOS_H
 
 #define PB_EPERM 1
+#define PB_ENOENT 2
 #define PB_ENOMEM 12
 #define PB_EACCES 13
 #define PB_EPROTONOSUPPORT 93
+#define PB_EOPNOTSUPP 95
 #define PB_EADDRINUSE 98
 #define PB_EADDRNOTAVAIL 99
 #define PB_ENOBUFS 105

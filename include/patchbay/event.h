@@ -10,7 +10,7 @@
 	X(NONE, "none") \
 	X(CREATE, "socket") X(BIND, "bind") X(LISTEN, "listen") X(CONNECT, "connect") \
 		X(SENDMSG, "sendmsg") X(ACCEPT, "accept") X(RECVMSG, "recvmsg") \
-			X(RELEASE, "release") X(ADMIT, "admit")
+			X(RELEASE, "release") X(ADMIT, "admit") X(SPLICE, "splice")
 
 enum pb_op {
 #define PB_X(sym, name) PB_OP_##sym,

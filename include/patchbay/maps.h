@@ -24,6 +24,7 @@ enum pb_egress_mode { PB_EGRESS_ALL, PB_EGRESS_NONE, PB_EGRESS_LIST, _PB_EGRESS_
 #define PB_APP_TAGGED (1u << 1)	     /* has at least one tag */
 #define PB_APP_LOCAL_DENY (1u << 2)  /* local=deny: no unmanaged loopback services */
 #define PB_APP_QUARANTINED (1u << 3) /* id64 clash: reaches nothing, is reached by nothing */
+#define PB_APP_SPLICE (1u << 4)	     /* local connections are spliced (splice.h) */
 
 /*
  * pb_apps[ref]: one application scope.  ref is the cgroup id of a local scope;
@@ -333,8 +334,9 @@ struct pb_usock {
 
 /* ---- configuration, resolver, counters ----------------------------------- */
 
-#define PB_CFG_GUARD (1u << 0) /* sk_lookup is attached in netns */
-#define PB_CFG_DNS (1u << 1)   /* redirect queries to the agent */
+#define PB_CFG_GUARD (1u << 0)	/* sk_lookup is attached in netns */
+#define PB_CFG_DNS (1u << 1)	/* redirect queries to the agent */
+#define PB_CFG_SPLICE (1u << 2) /* splice those that ask for it; clear: none, live ones go to TCP */
 
 /* pb_config[0].  Writer: agent. */
 struct pb_config {

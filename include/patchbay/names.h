@@ -24,6 +24,10 @@
 	X(pb_udp_seen, 16384) \
 	X(pb_socks, 0) \
 	X(pb_usocks, 0) \
+	X(pb_splice, 131072) \
+	X(pb_spl_pairs, 65536) \
+	X(pb_spl_socks, 0) \
+	X(pb_spl_rules, 4096) \
 	X(pb_config, 1) \
 	X(pb_beat, 1) \
 	X(pb_resolv, 64) \
@@ -32,7 +36,7 @@
 	X(pb_events, 1048576)
 
 /* Programs and the link each is pinned as: X(program, where), where C is the
- * managed cgroup, N the guarded network namespace. */
+ * managed cgroup, N the guarded network namespace, M the map pb_splice. */
 #define PB_PROGS(X) \
 	X(pb_create, C) \
 	X(pb_release, C) \
@@ -54,7 +58,8 @@
 	X(pb_sockops, C) \
 	X(pb_egress_skb, C) \
 	X(pb_ingress_skb, C) \
-	X(pb_lookup, N)
+	X(pb_lookup, N) \
+	X(pb_skmsg, M)
 
 #define PB_PIN_DIR \
 	"patchbay" /* below the bpffs mount; maps in v<PB_ABI_VERSION>/ , links in links/ */

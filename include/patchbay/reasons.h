@@ -55,7 +55,27 @@
 	X(EVENT_LOST, "event-lost", N, "event ring full: event counted here, not shown") \
 	X(QUARANTINED, "quarantined", R, "the application's id clashes with an older one") \
 	X(NO_IDENTITY, "no-identity", R, \
-	  "the program runs in a managed scope that has no application record")
+	  "the program runs in a managed scope that has no application record") \
+	X(SPLICED, "spliced", A, "local connection: bytes bypass the stack") \
+	X(SPLICE_OFF, "splice-off", N, "splice is not switched on for this side") \
+	X(SPLICE_PEER, "splice-peer", N, "splice is not switched on for the peer") \
+	X(SPLICE_LATE, "splice-late", N, "bytes had already gone by TCP") \
+	X(SPLICE_EARLY, "splice-early", N, "the first bytes were sent before the peer had joined") \
+	X(SPLICE_SERVER_FIRST, "splice-server-first", N, \
+	  "the server spoke before the client, whose read may be older than the connection") \
+	X(SPLICE_BUDGET, "splice-budget", N, \
+	  "more bytes were unread than a splice may hold: TCP's window took over") \
+	X(SPLICE_GONE, "splice-gone", N, "the peer has closed") \
+	X(SPLICE_MEMORY, "splice-memory", N, "the kernel is short of TCP memory") \
+	X(SPLICE_RCVBUF, "splice-rcvbuf", N, "a receive buffer of fixed size (SO_RCVBUF)") \
+	X(SPLICE_LOWAT, "splice-rcvlowat", N, "wake-up at a number of bytes (SO_RCVLOWAT)") \
+	X(SPLICE_OOB, "splice-oobinline", N, "urgent data in the stream (SO_OOBINLINE)") \
+	X(SPLICE_ULP, "splice-ulp", N, "a protocol above TCP in the kernel (TCP_ULP)") \
+	X(SPLICE_ZEROCOPY, "splice-zerocopy", N, "sends without copy (SO_ZEROCOPY)") \
+	X(SPLICE_TIMESTAMP, "splice-timestamp", N, "timestamps of data (SO_TIMESTAMP*)") \
+	X(SPLICE_TFO, "splice-tfo", N, "data in the SYN (TCP_FASTOPEN)") \
+	X(SPLICE_REPAIR, "splice-repair", N, "a checkpoint of the connection (TCP_REPAIR)") \
+	X(SPLICE_LEFT, "splice-left", N, "both directions went back to TCP: a plain socket again")
 
 enum pb_reason {
 #define PB_X(sym, name, class, help) PB_R_##sym,

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A connection joins the splice at its handshake, and leaves it when both
+ * directions are TCP's and nothing is queued.  Called by pb_sockops, under the
+ * lock of the socket.
+ */
+#ifndef PB_JOIN_BPF_H
+#define PB_JOIN_BPF_H
+
+#include "splice.bpf.h"
+
+/* Too big for the stack; lives in .rodata. */
+static const struct pb_spl_pair pb_no_pair;
+
+/* Does the server @ref want its connections to @port spliced?  The service's own setting first. */
+static __always_inline int spl_wanted(__u64 ref, __be16 port)
+{
+	struct pb_app *app = pb_app_at(ref);
+	struct pb_spl_rule_key k = { .port = port };
+	struct pb_spl_rule *rule;
+
+	if (!app)
+		return 0;
+	k.id = app->id;
+	rule = bpf_map_lookup_elem(&pb_spl_rules, &k);
+	return rule ? rule->on != 0 : (app->flags & PB_APP_SPLICE) != 0;
+}
+
+/* Why this end cannot be spliced; for `patchbay flows`. */
+static __always_inline void spl_refuse(struct pb_spl_sock *m, __u32 reason)
+{
+	m->state = PB_SPL_NONE;
+	m->reason = reason;
+	pb_count(reason);
+}
+
+/* Puts the socket into pb_splice.  A reason, or PB_R_NONE. */
+static __always_inline __u32 spl_enter(struct bpf_sock_ops *o, struct pb_spl_sock *m)
+{
+	struct pb_spl_key k;
+
+	pb_spl_key_of(&k, m, m->netns, m->side);
+	if (bpf_sock_hash_update(o, &pb_splice, &k, BPF_NOEXIST))
+		return PB_R_MAP_FULL;
+	m->state = PB_SPL_OPEN;
+	bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG |
+					     BPF_SOCK_OPS_RTT_CB_FLAG);
+	return PB_R_NONE;
+}
+
+/* TCP_CONNECT_CB of an admitted client: is its connection to be spliced? */
+static __always_inline void spl_want(struct bpf_sock *sk, const struct pb_sock *s,
+				     const struct pb_admit *a)
+{
+	struct pb_app *app = pb_app_at(s->app);
+	struct pb_endpoint *ep = pb_ep_at(s->dest);
+	struct pb_spl_sock *m = pb_spl_of(sk);
+	struct pb_spl_key k;
+
+	/* connect() after connect(AF_UNSPEC): what lies unread is the old connection's. */
+	if (m && pb_spl_inside(m)) {
+		pb_spl_key_of(&k, m, m->netns, m->side);
+		bpf_map_delete_elem(&pb_splice, &k);
+	}
+	if (m)
+		m->state = PB_SPL_NONE;
+	if (!app || !ep || !pb_spl_enabled() || !(app->flags & PB_APP_SPLICE))
+		return;
+	if (!m)
+		m = bpf_sk_storage_get(&pb_spl_socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!m) {
+		pb_count(PB_R_MAP_FULL);
+		return;
+	}
+	__builtin_memset(m, 0, sizeof(*m));
+	m->version = PB_SPL_VERSION;
+	m->side = PB_SPL_CLIENT;
+	m->netns = s->netns;
+	if (!spl_wanted(ep->app, ep->port)) {
+		spl_refuse(m, PB_R_SPLICE_PEER);
+		return;
+	}
+	m->seq0 = a->isn + 1;
+	m->state = PB_SPL_WAIT;
+}
+
+/* Both ends and both initial numbers, as this end knows them once it is established. */
+static __always_inline void spl_name(struct pb_spl_sock *m, const struct pb_flow_key *k,
+				     const struct tcp_sock *tp)
+{
+	__u32 own = m->seq0 - 1, peer = tp->copied_seq - 1;
+
+	m->id.saddr = k->laddr;
+	m->id.caddr = k->raddr;
+	m->id.sport = k->lport;
+	m->id.cport = k->rport;
+	m->id.s_isn = m->side == PB_SPL_SERVER ? own : peer;
+	m->id.c_isn = m->side == PB_SPL_SERVER ? peer : own;
+	m->id.pad = 0;
+}
+
+/* ACTIVE_ESTABLISHED_CB: the client's end makes the pair. */
+static __always_inline void spl_connected(struct bpf_sock_ops *o, struct bpf_sock *sk,
+					  const struct pb_flow_key *k)
+{
+	struct pb_spl_sock *m = pb_spl_of(sk);
+	struct pb_spl_pair *p;
+	struct tcp_sock *tp;
+	struct pb_spl_id id;
+	__u32 reason;
+
+	if (!m || m->state != PB_SPL_WAIT)
+		return;
+	tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
+	if (!tp)
+		return;
+	reason = tp->write_seq != m->seq0 ? PB_R_SPLICE_TFO : pb_spl_unfit(tp);
+	if (reason) {
+		spl_refuse(m, reason);
+		return;
+	}
+	spl_name(m, k, tp);
+	id = m->id;
+	if (bpf_map_update_elem(&pb_spl_pairs, &id, &pb_no_pair, BPF_NOEXIST)) {
+		spl_refuse(m, PB_R_MAP_FULL);
+		return;
+	}
+	p = bpf_map_lookup_elem(&pb_spl_pairs, &id);
+	if (!p)
+		return;
+	p->side[PB_SPL_CLIENT].netns = m->netns;
+	p->side[PB_SPL_CLIENT].cookie = bpf_get_socket_cookie(o);
+	reason = spl_enter(o, m);
+	if (reason) {
+		bpf_map_delete_elem(&pb_spl_pairs, &id);
+		spl_refuse(m, reason);
+		return;
+	}
+	__sync_fetch_and_or(&p->flags, PB_SPL_JOINED(PB_SPL_CLIENT));
+}
+
+/* PASSIVE_ESTABLISHED_CB: the server's end joins the pair its client made. */
+static __always_inline void spl_accepted(struct bpf_sock_ops *o, struct bpf_sock *sk,
+					 const struct pb_sock *s, const struct pb_flow_key *k,
+					 struct tcp_sock *tp)
+{
+	struct pb_spl_sock *m;
+	struct pb_spl_pair *p;
+	struct pb_spl_id id;
+	__u32 reason;
+
+	if (!pb_spl_enabled() || !spl_wanted(s->app, s->lport))
+		return;
+	m = bpf_sk_storage_get(&pb_spl_socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!m) {
+		pb_count(PB_R_MAP_FULL);
+		return;
+	}
+	m->version = PB_SPL_VERSION;
+	m->side = PB_SPL_SERVER;
+	m->netns = s->netns;
+	m->seq0 = tp->write_seq;
+	spl_name(m, k, tp);
+	id = m->id;
+	p = bpf_map_lookup_elem(&pb_spl_pairs, &id);
+	if (!p) {
+		spl_refuse(m, PB_R_SPLICE_PEER);
+		return;
+	}
+	reason = pb_spl_unfit(tp);
+	/* Two namespaces with equal addresses and numbers at once: not to be told apart, left alone. */
+	if (!reason && p->side[PB_SPL_SERVER].cookie)
+		reason = PB_R_SPLICE_EARLY;
+	if (!reason) {
+		p->side[PB_SPL_SERVER].netns = m->netns;
+		p->side[PB_SPL_SERVER].cookie = bpf_get_socket_cookie(o);
+		reason = spl_enter(o, m);
+	}
+	if (reason) {
+		spl_refuse(m, reason);
+		pb_spl_close(p, reason);
+		__sync_fetch_and_or(&p->flags, PB_SPL_QUIET(PB_SPL_SERVER));
+		return;
+	}
+	__sync_fetch_and_or(&p->flags, PB_SPL_JOINED(PB_SPL_SERVER));
+}
+
+/*
+ * RTT_CB, an acknowledgement came: may the socket be a plain one again?  When nobody splices to it
+ * any more, no send of the peer's is still under way to its queue, and the queue is empty.
+ */
+static __always_inline void spl_leave(struct bpf_sock_ops *o, struct bpf_sock *sk)
+{
+	struct pb_spl_sock *m = pb_spl_of(sk);
+	struct pb_spl_pair *p;
+	struct pb_spl_key k;
+	struct tcp_sock *tp;
+	__u32 need, was;
+
+	if (!m || !pb_spl_inside(m))
+		return;
+	p = pb_spl_pair_of(m);
+	if (!p || !(p->flags & PB_SPL_CLOSING))
+		return;
+	need = PB_SPL_QUIET(m->side == PB_SPL_CLIENT ? PB_SPL_SERVER : PB_SPL_CLIENT);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp || !(p->flags & need) || !pb_spl_drained(tp))
+		return;
+	pb_spl_key_of(&k, m, m->netns, m->side);
+	was = m->state;
+	m->state = PB_SPL_LEFT; /* before the reference of pb_splice goes: see note_quiet() */
+	if (bpf_map_delete_elem(&pb_splice, &k)) {
+		m->state = was;
+		return;
+	}
+	pb_count(PB_R_SPLICE_LEFT);
+	bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_RTT_CB_FLAG);
+}
+
+/* The connection ends: the peer's sends find no pair and go by TCP, where they fail as they must.
+ * Entries of pb_splice stay, for what lies unread; the kernel drops them with the socket. */
+static __always_inline void spl_forget(struct pb_spl_sock *m)
+{
+	struct pb_spl_id id = m->id;
+
+	if (m->state != PB_SPL_NONE && m->state != PB_SPL_WAIT)
+		bpf_map_delete_elem(&pb_spl_pairs, &id);
+}
+
+#endif /* PB_JOIN_BPF_H */

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the programs that take part in a splice share: the socket's own state,
+ * the pair of both ends, and the few kernel fields that are looked at.
+ * The rules are in include/patchbay/splice.h and docs/decisions/0011-splice.md.
+ */
+#ifndef PB_SPLICE_BPF_H
+#define PB_SPLICE_BPF_H
+
+#include "sock.bpf.h"
+
+#define PB_PSOCK_MASK (~7UL)  /* SK_USER_DATA_*: flags in the low bits of sk_user_data */
+#define PB_SOCK_RCVBUF_LOCK 2 /* sk_userlocks */
+#define PB_SPL_SLEEPERS 8     /* entries of a wait queue that are looked at */
+
+static __always_inline struct pb_spl_sock *pb_spl_of(struct bpf_sock *sk)
+{
+	return sk ? bpf_sk_storage_get(&pb_spl_socks, sk, 0, 0) : 0;
+}
+
+static __always_inline int pb_spl_enabled(void)
+{
+	struct pb_config *cfg = pb_cfg();
+
+	return cfg && (cfg->flags & PB_CFG_SPLICE);
+}
+
+/* In pb_splice: its sends come by pb_skmsg, its reads by the kernel's queue of spliced bytes. */
+static __always_inline int pb_spl_inside(const struct pb_spl_sock *s)
+{
+	return s->state == PB_SPL_OPEN || s->state == PB_SPL_TCP;
+}
+
+static __always_inline struct pb_spl_pair *pb_spl_pair_of(const struct pb_spl_sock *s)
+{
+	struct pb_spl_id id = s->id; /* 6.1 takes keys from the stack */
+
+	return bpf_map_lookup_elem(&pb_spl_pairs, &id);
+}
+
+static __always_inline void pb_spl_key_of(struct pb_spl_key *k, const struct pb_spl_sock *s,
+					  __u64 netns, __u32 side)
+{
+	k->id = s->id;
+	k->netns = netns;
+	k->side = side;
+	k->pad = 0;
+}
+
+/* The whole connection goes back to TCP; the first reason stays. */
+static __always_inline void pb_spl_close(struct pb_spl_pair *p, __u32 reason)
+{
+	if (!p->reason)
+		p->reason = reason;
+	__sync_fetch_and_or(&p->flags, PB_SPL_CLOSING);
+}
+
+/* ---- the kernel's side of a socket --------------------------------------- */
+
+static __always_inline struct sk_psock *pb_psock(struct tcp_sock *tp)
+{
+	struct sock *sk = (struct sock *)tp;
+
+	return (struct sk_psock *)((unsigned long)sk->sk_user_data & PB_PSOCK_MASK);
+}
+
+/* Has the program read everything that was spliced to it? */
+static __always_inline int pb_spl_drained(struct tcp_sock *tp)
+{
+	struct sk_psock *ps = pb_psock(tp);
+
+	if (!ps)
+		return 1;
+	return BPF_CORE_READ(ps, ingress_msg.next) ==
+	       (void *)__builtin_preserve_access_index(&ps->ingress_msg);
+}
+
+/*
+ * Is no call on this socket between its verdict and the peer's queue?  Every send and every
+ * waiting read holds a reference, pb_splice one more while the socket is inside.
+ */
+static __always_inline int pb_spl_idle(struct tcp_sock *tp)
+{
+	struct sk_psock *ps = pb_psock(tp);
+
+	return !ps || BPF_CORE_READ(ps, refcnt.refs.counter) == 1;
+}
+
+/*
+ * Does nobody sleep in a read or a poll that may be older than the connection?  Such a read never
+ * sees spliced bytes.  Entries of epoll belong to no task: they stay for good and look again.
+ */
+static __always_inline int pb_spl_awake(struct tcp_sock *tp)
+{
+	struct socket_wq *wq = ((struct sock *)tp)->sk_wq;
+	struct list_head *head, *at;
+
+	if (!wq)
+		return 0;
+	head = (void *)__builtin_preserve_access_index(&wq->wait.head);
+	at = BPF_CORE_READ(wq, wait.head.next);
+	for (int i = 0; i < PB_SPL_SLEEPERS; i++) {
+		struct wait_queue_entry *e;
+
+		if (at == head)
+			return 1;
+		e = (void *)at - bpf_core_field_offset(struct wait_queue_entry, entry);
+		if (BPF_CORE_READ(e, private))
+			return 0;
+		at = BPF_CORE_READ(at, next);
+	}
+	return 0;
+}
+
+/* What spliced bytes are charged to has no room: TCP would wait, a splice fails (ENOMEM). */
+static __always_inline int pb_spl_pressure(struct tcp_sock *tp)
+{
+	unsigned long *p = BPF_CORE_READ((struct sock *)tp, __sk_common.skc_prot, memory_pressure);
+	unsigned long on = 0;
+
+	return !p || bpf_probe_read_kernel(&on, sizeof(on), p) || on;
+}
+
+/* Does the socket ask for what a splice cannot give?  A reason, or PB_R_NONE. */
+static __always_inline __u32 pb_spl_unfit(struct tcp_sock *tp)
+{
+	struct sock *sk = (struct sock *)tp;
+	unsigned long flags = sk->__sk_common.skc_flags;
+
+	if (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & PB_SOCK_RCVBUF_LOCK)
+		return PB_R_SPLICE_RCVBUF;
+	if (sk->sk_rcvlowat > 1)
+		return PB_R_SPLICE_LOWAT;
+	if (flags & 1UL << bpf_core_enum_value(enum sock_flags, SOCK_URGINLINE))
+		return PB_R_SPLICE_OOB;
+	if (flags & 1UL << bpf_core_enum_value(enum sock_flags, SOCK_ZEROCOPY))
+		return PB_R_SPLICE_ZEROCOPY;
+	if ((flags & 1UL << bpf_core_enum_value(enum sock_flags, SOCK_RCVTSTAMP)) ||
+	    BPF_CORE_READ_BITFIELD_PROBED(sk, sk_tsflags))
+		return PB_R_SPLICE_TIMESTAMP;
+	if (((struct inet_connection_sock *)sk)->icsk_ulp_ops)
+		return PB_R_SPLICE_ULP;
+	return PB_R_NONE;
+}
+
+#endif /* PB_SPLICE_BPF_H */

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * splice: where a message of a local connection goes (sk_msg, on the map pb_splice).
+ *
+ *   spliced    into the peer's queue of messages, past the stack
+ *   otherwise  to TCP, and everything after it too: never back
+ *
+ * Runs under the sender's lock, in its own task.  Reads pb_config, pb_spl_socks; reads and writes
+ * pb_spl_pairs.  Kernel 6.1.  Fails open: whatever is missing, the bytes go by TCP.
+ */
+#include "lib/splice.bpf.h"
+
+/* One event when a side is spliced for the first time, one when it goes to TCP. */
+static __always_inline void tell(struct bpf_sock *sk, const struct pb_spl_sock *s,
+				 const struct pb_spl_pair *p, __u32 reason)
+{
+	struct pb_sock *own = pb_sock_of(sk);
+	struct pb_note n = { .cookie = p ? p->side[s->side & 1].cookie : 0,
+			     .app = own ? own->app : 0,
+			     .virt = own ? own->peer : s->id.saddr,
+			     .vport = own ? own->pport : 0,
+			     .real = s->side == PB_SPL_CLIENT ? s->id.saddr : s->id.caddr,
+			     .rport = s->side == PB_SPL_CLIENT ? s->id.sport : s->id.cport,
+			     .op = PB_OP_SPLICE,
+			     .proto = PB_PROTO_TCP,
+			     .reason = reason };
+
+	pb_tell(&n);
+}
+
+/*
+ * The two signals a send gives: what this side charged before now lies in the peer's queue (its
+ * last send returned), and what the peer had put into ours is read, if ours is empty.
+ */
+static __always_inline void signal(const struct pb_spl_sock *s, struct pb_spl_pair *p,
+				   struct tcp_sock *tp)
+{
+	__u32 me = s->side & 1, peer = !me;
+	__u64 queued = *(volatile __u64 *)&p->side[peer].queued;
+
+	p->side[me].queued = s->charged;
+	if (queued != p->side[peer].seen && pb_spl_drained(tp))
+		p->side[peer].seen = queued;
+	if (me == PB_SPL_CLIENT && !(p->flags & PB_SPL_HEARD) && pb_spl_awake(tp))
+		__sync_fetch_and_or(&p->flags, PB_SPL_HEARD);
+}
+
+static __always_inline __u32 decide(const struct pb_spl_sock *s, struct pb_spl_pair *p,
+				    struct tcp_sock *tp, __u32 size)
+{
+	struct pb_spl_in in = { .enabled = pb_spl_enabled(),
+				.seq = tp->write_seq,
+				.seq0 = s->seq0,
+				.side = s->side & 1,
+				.size = size,
+				.charged = s->charged };
+
+	if (p) {
+		/* An atomic, for the barrier: see pb_spl_idle() and on_closing(). */
+		in.flags = __sync_fetch_and_or(&p->flags, 0);
+		in.why = p->reason;
+		in.seen = p->side[s->side & 1].seen;
+	}
+	in.pressure = pb_spl_pressure(tp);
+	return pb_spl_decide(&in);
+}
+
+/* These end the splice of both directions; the others that of the sender's. */
+static __always_inline int ends_both(__u32 reason)
+{
+	return reason == PB_R_SPLICE_BUDGET || reason == PB_R_SPLICE_MEMORY ||
+	       reason == PB_R_SPLICE_OFF;
+}
+
+static __always_inline int redirect(struct sk_msg_md *msg, struct pb_spl_sock *s,
+				    struct pb_spl_pair *p)
+{
+	__u32 peer = !(s->side & 1);
+	struct pb_spl_key k;
+
+	pb_spl_key_of(&k, s, p->side[peer].netns, peer);
+	return msg_redirected(bpf_msg_redirect_hash(msg, &pb_splice, &k, BPF_F_INGRESS));
+}
+
+static __always_inline void do_msg(struct sk_msg_md *msg)
+{
+	struct bpf_sock *sk = msg->sk;
+	__u32 size = msg->size, reason;
+	struct pb_spl_sock *s = pb_spl_of(sk);
+	struct pb_spl_pair *p;
+	struct tcp_sock *tp;
+
+	if (!s || !pb_spl_inside(s))
+		return;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return;
+	p = pb_spl_pair_of(s);
+	if (p)
+		signal(s, p, tp);
+	if (s->state != PB_SPL_OPEN)
+		return;
+	reason = decide(s, p, tp, size);
+	if (reason == PB_R_SPLICED) {
+		if (p && redirect(msg, s, p)) {
+			if (!s->msgs)
+				tell(sk, s, p, reason);
+			s->reason = reason;
+			s->charged += size + PB_SPL_MSG_COST;
+			s->bytes += size;
+			s->msgs++;
+			return;
+		}
+		reason = PB_R_SPLICE_GONE;
+	}
+	s->state = PB_SPL_TCP;
+	s->reason = reason;
+	if (p && ends_both(reason))
+		pb_spl_close(p, reason);
+	tell(sk, s, p, reason);
+}
+
+SEC("sk_msg")
+int pb_skmsg(struct sk_msg_md *ctx)
+{
+	do_msg(ctx);
+	return verdict_to_msg();
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
