@@ -82,6 +82,15 @@ static __always_inline int redirect(struct sk_msg_md *msg, struct pb_spl_sock *s
 	return msg_redirected(bpf_msg_redirect_hash(msg, &pb_splice, &k, BPF_F_INGRESS));
 }
 
+/* One direction went by TCP from its start.  Bulk gains nothing from the other: end both, so that
+ * the sockets become plain ones. */
+static __always_inline void pass(struct pb_spl_sock *s, struct pb_spl_pair *p, __u32 size)
+{
+	s->passed += size;
+	if (p && s->passed > PB_SPL_BUDGET && !(p->flags & PB_SPL_CLOSING))
+		pb_spl_close(p, s->reason);
+}
+
 static __always_inline void do_msg(struct sk_msg_md *msg)
 {
 	struct bpf_sock *sk = msg->sk;
@@ -98,8 +107,10 @@ static __always_inline void do_msg(struct sk_msg_md *msg)
 	p = pb_spl_pair_of(s);
 	if (p)
 		signal(s, p, tp);
-	if (s->state != PB_SPL_OPEN)
+	if (s->state != PB_SPL_OPEN) {
+		pass(s, p, size);
 		return;
+	}
 	reason = decide(s, p, tp, size);
 	if (reason == PB_R_SPLICED) {
 		if (p && redirect(msg, s, p)) {

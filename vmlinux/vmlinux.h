@@ -73,6 +73,7 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	int sk_rcvlowat;
+	int sk_peek_off;
 	struct socket_wq *sk_wq;
 	unsigned char sk_userlocks : 4;
 	__u32 sk_tsflags;

@@ -18,6 +18,7 @@
 #define PB_OPT_SO_RCVBUFFORCE 33
 #define PB_OPT_SO_TIMESTAMPNS 35
 #define PB_OPT_SO_TIMESTAMPING 37
+#define PB_OPT_SO_PEEK_OFF 42
 #define PB_OPT_SO_ZEROCOPY 60
 #define PB_OPT_SO_TIMESTAMP_NEW 63
 #define PB_OPT_SO_TIMESTAMPING_NEW 65
@@ -37,6 +38,8 @@ static __always_inline __u32 pb_spl_opt_reason(int level, int name, __u32 val)
 		return PB_R_NONE;
 	if (name == PB_OPT_SO_RCVBUF || name == PB_OPT_SO_RCVBUFFORCE)
 		return PB_R_SPLICE_RCVBUF;
+	if (name == PB_OPT_SO_PEEK_OFF)
+		return (__s32)val >= 0 ? PB_R_SPLICE_PEEK : PB_R_NONE;
 	if (!val)
 		return PB_R_NONE;
 	if (name == PB_OPT_SO_RCVLOWAT)

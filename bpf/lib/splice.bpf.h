@@ -115,7 +115,7 @@ static __always_inline int pb_spl_awake(struct tcp_sock *tp)
 /* What spliced bytes are charged to has no room: TCP would wait, a splice fails (ENOMEM). */
 static __always_inline int pb_spl_pressure(struct tcp_sock *tp)
 {
-	unsigned long *p = BPF_CORE_READ((struct sock *)tp, __sk_common.skc_prot, memory_pressure);
+	unsigned long *p = ((struct sock *)tp)->__sk_common.skc_prot->memory_pressure;
 	unsigned long on = 0;
 
 	return !p || bpf_probe_read_kernel(&on, sizeof(on), p) || on;
@@ -131,6 +131,8 @@ static __always_inline __u32 pb_spl_unfit(struct tcp_sock *tp)
 		return PB_R_SPLICE_RCVBUF;
 	if (sk->sk_rcvlowat > 1)
 		return PB_R_SPLICE_LOWAT;
+	if (sk->sk_peek_off >= 0)
+		return PB_R_SPLICE_PEEK;
 	if (flags & 1UL << bpf_core_enum_value(enum sock_flags, SOCK_URGINLINE))
 		return PB_R_SPLICE_OOB;
 	if (flags & 1UL << bpf_core_enum_value(enum sock_flags, SOCK_ZEROCOPY))

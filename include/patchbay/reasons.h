@@ -74,6 +74,7 @@
 	X(SPLICE_ZEROCOPY, "splice-zerocopy", N, "sends without copy (SO_ZEROCOPY)") \
 	X(SPLICE_TIMESTAMP, "splice-timestamp", N, "timestamps of data (SO_TIMESTAMP*)") \
 	X(SPLICE_TFO, "splice-tfo", N, "data in the SYN (TCP_FASTOPEN)") \
+	X(SPLICE_PEEK, "splice-peek", N, "reads ahead at an offset of its own (SO_PEEK_OFF)") \
 	X(SPLICE_REPAIR, "splice-repair", N, "a checkpoint of the connection (TCP_REPAIR)") \
 	X(SPLICE_LEFT, "splice-left", N, "both directions went back to TCP: a plain socket again")
 

@@ -84,7 +84,8 @@ struct pb_spl_sock {
 	__u64 charged; /* to the budget, since the start */
 	__u64 bytes;   /* spliced */
 	__u64 msgs;
-	__u64 reserved[2];
+	__u64 passed; /* bytes that went by TCP while the socket was in pb_splice */
+	__u64 reserved[1];
 };
 
 /* pb_spl_rules[key]: a service's own setting, before that of its application.  Writer: agent. */
@@ -104,7 +105,7 @@ struct pb_spl_rule {
  * charged bytes may be on their way to the peer unread; the message that would exceed them, and
  * everything after it, goes by TCP, which blocks.
  */
-#define PB_SPL_BUDGET (256u << 10)
+#define PB_SPL_BUDGET (512u << 10)
 #define PB_SPL_MSG_COST 1024u /* what a message costs the kernel beside its bytes */
 
 /* What is known when a message is about to be sent, under the sender's lock. */

@@ -141,6 +141,30 @@ Test(splice_ends, bulk_leaves_the_splice)
 	pair_close(&p);
 }
 
+/* A server that speaks first goes by TCP, the client's answers are spliced; but not beside bulk. */
+Test(splice_ends, bulk_in_a_direction_that_never_was_spliced)
+{
+	struct pair p = pair_new();
+	uint64_t pos = 0;
+	static char buf[8192];
+
+	must_send(p.server, "hello");
+	must_get(p.client, "hello");
+	exchange(&p);
+	expect_state(p.client, PB_SPL_OPEN, PB_R_SPLICED);
+	while (pos < 2 * PB_SPL_BUDGET) {
+		for (size_t k = 0; k < sizeof(buf); k++)
+			buf[k] = byte_at(pos + k);
+		cr_assert(send(p.server, buf, sizeof(buf), 0) == sizeof(buf));
+		drain(p.client, pos, pos + sizeof(buf));
+		pos += sizeof(buf);
+	}
+	exchange(&p);
+	expect_tcp(p.client, PB_R_SPLICE_SERVER_FIRST);
+	expect_tcp(p.server, PB_R_SPLICE_SERVER_FIRST);
+	pair_close(&p);
+}
+
 /* ---- options ---- */
 
 static void opted_out(int level, int name, int value, uint32_t reason)
@@ -192,6 +216,22 @@ Test(splice_ends, urgent_data_inline)
 Test(splice_ends, timestamps)
 {
 	opted_out(SOL_SOCKET, SO_TIMESTAMP, 1, PB_R_SPLICE_TIMESTAMP);
+}
+
+Test(splice_ends, peeks_at_an_offset)
+{
+	struct pair p = pair_new();
+	int off = 0, none = -1;
+
+	exchange(&p);
+	setsockopt(p.client, SOL_SOCKET, SO_PEEK_OFF, &none, sizeof(none));
+	exchange(&p);
+	expect_spliced(&p);
+	/* TCP takes it from Linux 6.9 on; told apart by what the program wants, not by the answer. */
+	setsockopt(p.client, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof(off));
+	exchange(&p);
+	expect_tcp(p.client, PB_R_SPLICE_PEEK);
+	pair_close(&p);
 }
 
 Test(splice_ends, options_that_mean_nothing)
