@@ -17,10 +17,11 @@ static __always_inline void tell(struct bpf_sock *sk, const struct pb_spl_sock *
 	struct pb_sock *own = pb_sock_of(sk);
 	struct pb_note n = { .cookie = p ? p->side[s->side & 1].cookie : 0,
 			     .app = own ? own->app : 0,
-			     .virt = own ? own->peer : s->id.saddr,
+			     .virt = own ? own->peer : s->peer.id.saddr,
 			     .vport = own ? own->pport : 0,
-			     .real = s->side == PB_SPL_CLIENT ? s->id.saddr : s->id.caddr,
-			     .rport = s->side == PB_SPL_CLIENT ? s->id.sport : s->id.cport,
+			     .real = s->side == PB_SPL_CLIENT ? s->peer.id.saddr : s->peer.id.caddr,
+			     .rport =
+				     s->side == PB_SPL_CLIENT ? s->peer.id.sport : s->peer.id.cport,
 			     .op = PB_OP_SPLICE,
 			     .proto = PB_PROTO_TCP,
 			     .reason = reason };
@@ -28,19 +29,27 @@ static __always_inline void tell(struct bpf_sock *sk, const struct pb_spl_sock *
 	pb_tell(&n);
 }
 
+static __always_inline int due(const struct pb_spl_sock *s, __u32 size)
+{
+	return s->charged - s->told + size >= PB_SPL_REPORT;
+}
+
 /*
- * The two signals a send gives: what this side charged before now lies in the peer's queue (its
- * last send returned), and what the peer had put into ours is read, if ours is empty.
+ * What a send tells the peer: what this side charged before now lies in the peer's queue (its last
+ * send returned), and what the peer had put into ours is read, if ours is empty.
  */
-static __always_inline void signal(const struct pb_spl_sock *s, struct pb_spl_pair *p,
-				   struct tcp_sock *tp)
+static __always_inline void report(struct pb_spl_sock *s, struct pb_spl_pair *p,
+				   struct tcp_sock *tp, __u32 size)
 {
 	__u32 me = s->side & 1, peer = !me;
 	__u64 queued = *(volatile __u64 *)&p->side[peer].queued;
 
-	p->side[me].queued = s->charged;
-	if (queued != p->side[peer].seen && pb_spl_drained(tp))
-		p->side[peer].seen = queued;
+	if (due(s, size)) {
+		p->side[me].queued = s->charged;
+		s->told = s->charged;
+	}
+	if (queued != p->side[me].taken && pb_spl_drained(tp))
+		p->side[me].taken = queued;
 	if (me == PB_SPL_CLIENT && !(p->flags & PB_SPL_HEARD) && pb_spl_awake(tp))
 		__sync_fetch_and_or(&p->flags, PB_SPL_HEARD);
 }
@@ -56,12 +65,12 @@ static __always_inline __u32 decide(const struct pb_spl_sock *s, struct pb_spl_p
 				.charged = s->charged };
 
 	if (p) {
-		/* An atomic, for the barrier: see pb_spl_idle() and on_closing(). */
-		in.flags = __sync_fetch_and_or(&p->flags, 0);
+		in.flags = *(volatile __u32 *)&p->flags;
 		in.why = p->reason;
-		in.seen = p->side[s->side & 1].seen;
+		in.seen = p->side[!(s->side & 1)].taken;
 	}
-	in.pressure = pb_spl_pressure(tp);
+	if (due(s, size))
+		in.pressure = pb_spl_pressure(tp);
 	return pb_spl_decide(&in);
 }
 
@@ -75,11 +84,9 @@ static __always_inline int ends_both(__u32 reason)
 static __always_inline int redirect(struct sk_msg_md *msg, struct pb_spl_sock *s,
 				    struct pb_spl_pair *p)
 {
-	__u32 peer = !(s->side & 1);
-	struct pb_spl_key k;
-
-	pb_spl_key_of(&k, s, p->side[peer].netns, peer);
-	return msg_redirected(bpf_msg_redirect_hash(msg, &pb_splice, &k, BPF_F_INGRESS));
+	if (!s->peer.netns)
+		s->peer.netns = p->side[!(s->side & 1)].netns;
+	return msg_redirected(bpf_msg_redirect_hash(msg, &pb_splice, &s->peer, BPF_F_INGRESS));
 }
 
 /* One direction went by TCP from its start.  Bulk gains nothing from the other: end both, so that
@@ -106,7 +113,7 @@ static __always_inline void do_msg(struct sk_msg_md *msg)
 		return;
 	p = pb_spl_pair_of(s);
 	if (p)
-		signal(s, p, tp);
+		report(s, p, tp, size);
 	if (s->state != PB_SPL_OPEN) {
 		pass(s, p, size);
 		return;

@@ -39,7 +39,7 @@ static __always_inline __u32 spl_enter(struct bpf_sock_ops *o, struct pb_spl_soc
 {
 	struct pb_spl_key k;
 
-	pb_spl_key_of(&k, m, m->netns, m->side);
+	pb_spl_key_of(&k, m);
 	if (bpf_sock_hash_update(o, &pb_splice, &k, BPF_NOEXIST))
 		return PB_R_MAP_FULL;
 	m->state = PB_SPL_OPEN;
@@ -59,7 +59,7 @@ static __always_inline void spl_want(struct bpf_sock *sk, const struct pb_sock *
 
 	/* connect() after connect(AF_UNSPEC): what lies unread is the old connection's. */
 	if (m && pb_spl_inside(m)) {
-		pb_spl_key_of(&k, m, m->netns, m->side);
+		pb_spl_key_of(&k, m);
 		bpf_map_delete_elem(&pb_splice, &k);
 	}
 	if (m)
@@ -90,13 +90,13 @@ static __always_inline void spl_name(struct pb_spl_sock *m, const struct pb_flow
 {
 	__u32 own = m->seq0 - 1, peer = tp->copied_seq - 1;
 
-	m->id.saddr = k->laddr;
-	m->id.caddr = k->raddr;
-	m->id.sport = k->lport;
-	m->id.cport = k->rport;
-	m->id.s_isn = m->side == PB_SPL_SERVER ? own : peer;
-	m->id.c_isn = m->side == PB_SPL_SERVER ? peer : own;
-	m->id.pad = 0;
+	m->peer.id.saddr = k->laddr;
+	m->peer.id.caddr = k->raddr;
+	m->peer.id.sport = k->lport;
+	m->peer.id.cport = k->rport;
+	m->peer.id.s_isn = m->side == PB_SPL_SERVER ? own : peer;
+	m->peer.id.c_isn = m->side == PB_SPL_SERVER ? peer : own;
+	m->peer.side = m->side == PB_SPL_SERVER ? PB_SPL_CLIENT : PB_SPL_SERVER;
 }
 
 /* ACTIVE_ESTABLISHED_CB: the client's end makes the pair. */
@@ -120,7 +120,7 @@ static __always_inline void spl_connected(struct bpf_sock_ops *o, struct bpf_soc
 		return;
 	}
 	spl_name(m, k, tp);
-	id = m->id;
+	id = m->peer.id;
 	if (bpf_map_update_elem(&pb_spl_pairs, &id, &pb_no_pair, BPF_NOEXIST)) {
 		spl_refuse(m, PB_R_MAP_FULL);
 		return;
@@ -161,7 +161,7 @@ static __always_inline void spl_accepted(struct bpf_sock_ops *o, struct bpf_sock
 	m->netns = s->netns;
 	m->seq0 = tp->write_seq;
 	spl_name(m, k, tp);
-	id = m->id;
+	id = m->peer.id;
 	p = bpf_map_lookup_elem(&pb_spl_pairs, &id);
 	if (!p) {
 		spl_refuse(m, PB_R_SPLICE_PEER);
@@ -206,7 +206,7 @@ static __always_inline void spl_leave(struct bpf_sock_ops *o, struct bpf_sock *s
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !(p->flags & need) || !pb_spl_drained(tp))
 		return;
-	pb_spl_key_of(&k, m, m->netns, m->side);
+	pb_spl_key_of(&k, m);
 	was = m->state;
 	m->state = PB_SPL_LEFT; /* before the reference of pb_splice goes: see note_quiet() */
 	if (bpf_map_delete_elem(&pb_splice, &k)) {
@@ -221,7 +221,7 @@ static __always_inline void spl_leave(struct bpf_sock_ops *o, struct bpf_sock *s
  * Entries of pb_splice stay, for what lies unread; the kernel drops them with the socket. */
 static __always_inline void spl_forget(struct pb_spl_sock *m)
 {
-	struct pb_spl_id id = m->id;
+	struct pb_spl_id id = m->peer.id;
 
 	if (m->state != PB_SPL_NONE && m->state != PB_SPL_WAIT)
 		bpf_map_delete_elem(&pb_spl_pairs, &id);

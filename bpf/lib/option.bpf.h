@@ -93,7 +93,7 @@ static __always_inline void pb_spl_release(struct bpf_sock *sk)
 
 	if (!s || !pb_spl_inside(s))
 		return;
-	id = s->id;
+	id = s->peer.id;
 	bpf_map_delete_elem(&pb_spl_pairs, &id);
 }
 

@@ -33,17 +33,15 @@ static __always_inline int pb_spl_inside(const struct pb_spl_sock *s)
 
 static __always_inline struct pb_spl_pair *pb_spl_pair_of(const struct pb_spl_sock *s)
 {
-	struct pb_spl_id id = s->id; /* 6.1 takes keys from the stack */
-
-	return bpf_map_lookup_elem(&pb_spl_pairs, &id);
+	return bpf_map_lookup_elem(&pb_spl_pairs, &s->peer.id);
 }
 
-static __always_inline void pb_spl_key_of(struct pb_spl_key *k, const struct pb_spl_sock *s,
-					  __u64 netns, __u32 side)
+/* The key of the socket itself. */
+static __always_inline void pb_spl_key_of(struct pb_spl_key *k, const struct pb_spl_sock *s)
 {
-	k->id = s->id;
-	k->netns = netns;
-	k->side = side;
+	k->id = s->peer.id;
+	k->netns = s->netns;
+	k->side = s->side;
 	k->pad = 0;
 }
 

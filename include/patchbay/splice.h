@@ -43,20 +43,22 @@ struct pb_spl_key {
 #define PB_SPL_QUIET(side) (1u << (4 + (side))) /* and no send of that side is still under way */
 #define PB_SPL_BOTH (PB_SPL_JOINED(PB_SPL_CLIENT) | PB_SPL_JOINED(PB_SPL_SERVER))
 
-/* One side of a pair; "charged" counts bytes and PB_SPL_MSG_COST a message. */
+/* One side of a pair, written by that side's sends only; "charged" counts bytes and
+ * PB_SPL_MSG_COST a message. */
 struct pb_spl_side_state {
 	__u64 netns; /* cookie */
 	__u64 cookie;
-	__u64 queued; /* charged by this side and in the peer's queue; written at its sends */
-	__u64 seen;   /* of those, taken by the peer's reads; written at the peer's sends */
+	__u64 queued; /* charged by this side and in the peer's queue; every PB_SPL_REPORT */
+	__u64 taken;  /* of what the peer has queued: read by this side */
+	__u64 pad[4]; /* a cache line each: the two sides run on two processors */
 };
 
 /* pb_spl_pairs[struct pb_spl_id]: what both ends share.  Made by the client's end, deleted with
  * the end that closes first.  Writers: the kernel programs. */
 struct pb_spl_pair {
-	struct pb_spl_side_state side[_PB_SPL_SIDES];
 	__u32 flags;  /* PB_SPL_* */
 	__u32 reason; /* why it went back to TCP (enum pb_reason); 0: it did not */
+	struct pb_spl_side_state side[_PB_SPL_SIDES];
 };
 
 enum pb_spl_state {
@@ -79,13 +81,14 @@ struct pb_spl_sock {
 	__u32 seq0;   /* tcp_sock.write_seq before the first byte */
 	__u32 reason; /* why its sends are not spliced (enum pb_reason); SPLICED: they are */
 	__u32 pad;
-	struct pb_spl_id id;
-	__u64 netns;   /* own cookie */
-	__u64 charged; /* to the budget, since the start */
-	__u64 bytes;   /* spliced */
+	struct pb_spl_key peer; /* of the other end, for the redirect; netns 0: not known yet */
+	__u64 netns;		/* own cookie */
+	__u64 charged;		/* to the budget, since the start */
+	__u64 told;		/* of that, reported as queued */
+	__u64 bytes;		/* spliced */
 	__u64 msgs;
 	__u64 passed; /* bytes that went by TCP while the socket was in pb_splice */
-	__u64 reserved[1];
+	__u64 reserved[2];
 };
 
 /* pb_spl_rules[key]: a service's own setting, before that of its application.  Writer: agent. */
@@ -107,6 +110,9 @@ struct pb_spl_rule {
  */
 #define PB_SPL_BUDGET (512u << 10)
 #define PB_SPL_MSG_COST 1024u /* what a message costs the kernel beside its bytes */
+/* Both sides write into memory the other reads as seldom as this: a dialogue of small messages
+ * moves no cache line for it. */
+#define PB_SPL_REPORT (64u << 10)
 
 /* What is known when a message is about to be sent, under the sender's lock. */
 struct pb_spl_in {
@@ -148,6 +154,6 @@ pb_inline __u32 pb_spl_decide(const struct pb_spl_in *in)
 _Static_assert(sizeof(struct pb_spl_id) == 48, "pb_spl_id is a map key");
 _Static_assert(sizeof(struct pb_spl_key) == 64, "pb_spl_key is a map key");
 _Static_assert(sizeof(struct pb_spl_rule_key) == 16, "pb_spl_rule_key is a map key");
-_Static_assert(sizeof(struct pb_spl_sock) == 112, "pb_spl_sock layout is ABI");
+_Static_assert(sizeof(struct pb_spl_sock) == 144, "pb_spl_sock layout is ABI");
 
 #endif /* PATCHBAY_SPLICE_H */
