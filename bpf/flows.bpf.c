@@ -84,7 +84,6 @@ static __always_inline void splice_state(struct pb_flow *f, struct sock *sk)
 	f->flags |= PB_FLOW_TAKEN;
 	f->bytes = m->bytes;
 	f->msgs = m->msgs;
-	f->charged = m->charged;
 	f->reason = m->reason;
 	f->spl = m->state;
 	p = pb_spl_pair_of(m);
@@ -92,14 +91,13 @@ static __always_inline void splice_state(struct pb_flow *f, struct sock *sk)
 		return;
 	f->pair = p->flags;
 	f->why = p->reason;
-	f->seen = p->side[f->role & 1].seen;
 }
 
 /* A child without admission is no connection: nothing passes it, and it ends by itself. */
-static __always_inline int is_flow(const struct pb_sock *s, const struct sock *sk)
+static __always_inline int is_flow(const struct pb_sock *s, __u32 state)
 {
 	return s->proto == PB_PROTO_TCP && !(s->flags & PB_SK_REFUSED) &&
-	       (PB_FLOW_STATES >> (sk->__sk_common.skc_state & 31) & 1);
+	       (PB_FLOW_STATES >> (state & 31) & 1);
 }
 
 SEC("iter/bpf_sk_storage_map")
@@ -108,8 +106,12 @@ int pb_flows(struct bpf_iter__bpf_sk_storage_map *ctx)
 	const struct pb_sock *s = ctx->value;
 	struct sock *sk = ctx->sk;
 	struct pb_flow f;
+	__u8 state;
 
-	if (!sk || !s || !is_flow(s, sk))
+	if (!sk || !s)
+		return 0;
+	state = sk->__sk_common.skc_state; /* once: it changes meanwhile */
+	if (!is_flow(s, state))
 		return 0;
 	__builtin_memset(&f, 0, sizeof(f));
 	f.app = s->app;
@@ -117,7 +119,7 @@ int pb_flows(struct bpf_iter__bpf_sk_storage_map *ctx)
 	f.cookie = bpf_get_socket_cookie(sk);
 	f.netns = s->netns;
 	f.role = s->flags & PB_SK_CHILD ? PB_SPL_SERVER : PB_SPL_CLIENT;
-	f.state = sk->__sk_common.skc_state;
+	f.state = state;
 	real_names(&f, sk);
 	shown_names(&f, s);
 	splice_state(&f, sk);

@@ -263,37 +263,79 @@ int pb_egress_skb(struct __sk_buff *ctx)
 	return verdict_to_skb(do_egress(ctx));
 }
 
+/* Bytes of the stream in this TCP packet. */
+static __always_inline __u32 payload(struct __sk_buff *skb)
+{
+	__u32 off = 40;
+	__u8 ihl = 0, doff = 0;
+
+	if (skb->protocol == pb_htons(0x0800)) {
+		if (bpf_skb_load_bytes(skb, 0, &ihl, 1))
+			return 0;
+		off = (ihl & 15) * 4;
+	}
+	if (bpf_skb_load_bytes(skb, off + 12, &doff, 1))
+		return 0;
+	off += (doff >> 4) * 4;
+	return skb->len > off ? skb->len - off : 0;
+}
+
 /*
  * A packet for a socket whose splice ends: is no send of its program under way any more?  Seen
  * after PB_SPL_CLOSING, which every later send heeds, an idle socket stays quiet for good.
  */
-static __always_inline void note_quiet(struct bpf_sock *sk)
+static __always_inline void note_quiet(struct pb_spl_sock *s, struct tcp_sock *tp)
 {
-	struct pb_spl_sock *s = pb_spl_enabled() ? pb_spl_of(sk) : 0;
-	struct pb_spl_pair *p;
-	struct tcp_sock *tp;
-	__u32 quiet, flags;
+	struct pb_spl_pair *p = pb_spl_pair_of(s);
+	__u32 quiet = PB_SPL_QUIET(s->side & 1), flags;
 	int idle;
 
-	if (!s || (s->state != PB_SPL_OPEN && s->state != PB_SPL_TCP && s->state != PB_SPL_LEFT))
-		return;
-	p = pb_spl_pair_of(s);
 	if (!p)
 		return;
-	quiet = PB_SPL_QUIET(s->side & 1);
 	flags = __sync_fetch_and_or(&p->flags, 0); /* a barrier: closing first, idle after */
 	if (!(flags & PB_SPL_CLOSING) || (flags & quiet))
 		return;
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
-		return;
 	/* A socket that leaves says so before it gives up its reference: the state is read last. */
-	idle = pb_spl_idle(tp);
+	idle = pb_spl_users(tp) == PB_SPL_USERS_NONE;
 	__sync_fetch_and_or(&p->flags, 0);
 	if (*(volatile __u8 *)&s->state == PB_SPL_LEFT)
 		idle = !pb_psock(tp);
 	if (idle)
 		__sync_fetch_and_or(&p->flags, quiet);
+}
+
+/*
+ * TCP's bytes for a reader that has not read the spliced ones: one that may take the end of those
+ * for the end of all is not told of the new ones now, when it would not heed them, but when TCP
+ * sends them again.  Not for long: the sender must hear that its peer lives (spl_out() goes on).
+ */
+static __always_inline int hold_back(struct __sk_buff *skb, struct pb_spl_sock *s,
+				     struct tcp_sock *tp)
+{
+	__u64 now;
+
+	if (!pb_spl_inside(s) || pb_spl_drained(tp) || !payload(skb) || !pb_spl_edgy(tp))
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (!s->held_ns) {
+		s->held_ns = now;
+		pb_count(PB_R_SPLICE_HELD);
+	}
+	return now - s->held_ns < PB_SPL_HOLD_NS ? -PB_ENOBUFS : 0;
+}
+
+static __always_inline int splice_ingress(struct __sk_buff *skb, struct bpf_sock *sk)
+{
+	struct pb_spl_sock *s = pb_spl_of(sk);
+	struct tcp_sock *tp;
+
+	if (!s || (s->state != PB_SPL_OPEN && s->state != PB_SPL_TCP && s->state != PB_SPL_LEFT))
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	note_quiet(s, tp);
+	return hold_back(skb, s, tp);
 }
 
 static __always_inline int do_ingress(struct __sk_buff *skb)
@@ -308,10 +350,8 @@ static __always_inline int do_ingress(struct __sk_buff *skb)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return 0;
-	if (sk->protocol != PB_PROTO_UDP) {
-		note_quiet(sk);
-		return tcp_refused(skb, sk);
-	}
+	if (sk->protocol != PB_PROTO_UDP)
+		return tcp_refused(skb, sk) ? -PB_ECONNREFUSED : splice_ingress(skb, sk);
 	s = pb_sock_of(sk);
 	if (!s)
 		return 0;

@@ -13,6 +13,7 @@
  * cannot refuse: a child without admission is marked and pb_ingress_skb drops
  * what reaches it.
  */
+#include "lib/admit.bpf.h"
 #include "lib/claim.bpf.h"
 #include "lib/join.bpf.h"
 
@@ -181,6 +182,10 @@ static __always_inline void on_listen(struct bpf_sock_ops *o, struct pb_sock *s)
 		reason = PB_R_MAP_FULL;
 	if (reason != PB_R_LISTEN && !(s->flags & PB_SK_PORT))
 		refuse(o, s);
+	if (pb_spl_enabled() && spl_wanted(s->app, s->lport)) {
+		s->flags |= PB_SK_TIMER;
+		spl_timer(o, PB_SPL_RTO_US);
+	}
 	bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	tell(s, cookie, PB_OP_LISTEN, reason, 0);
 }
@@ -189,43 +194,38 @@ static __always_inline void on_listen(struct bpf_sock_ops *o, struct pb_sock *s)
 
 static __always_inline void on_connect(struct bpf_sock_ops *o, struct pb_sock *s)
 {
-	struct pb_admit a = { .app = s->app, .dst = s->peer, .dport = s->pport, .ep = s->dest };
 	struct bpf_sock *sk = o->sk;
 	struct tcp_sock *tp;
 	struct pb_flow_key k;
-	struct pb_app *app;
+	struct pb_admit a;
 
 	if (!(s->flags & PB_SK_INSIDE) || !sk)
 		return;
-	app = pb_app_at(s->app);
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!app || !tp)
+	if (!tp || !pb_admit_of(&a, s, bpf_get_socket_cookie(o), local_port(o), tp->write_seq))
 		return;
 	flow_key(o, 1, &k);
-	a.isn = tp->write_seq;
-	a.cookie = bpf_get_socket_cookie(o);
-	a.time_ns = bpf_ktime_get_ns();
-	a.gen = s->dest_gen;
-	a.src = pb_addr_is_loopback(&s->peer) ? pb_addr_loopback(pb_addr_is_v4(&s->peer))
-					      : pb_shown(app, pb_addr_is_v4(&s->peer));
-	a.sport = s->lport ? s->lport : local_port(o);
-	if (bpf_map_update_elem(&pb_admit, &k, &a, BPF_ANY)) {
+	if (pb_admit_ask(&k, &a, tp)) {
 		tell(s, a.cookie, PB_OP_ADMIT, PB_R_MAP_FULL, 0);
 		return;
 	}
 	s->flags |= PB_SK_ADMITTED;
 	bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
-	spl_want(sk, s, &a);
+	spl_want(o, sk, s, &a);
 }
 
 static __always_inline void on_connected(struct bpf_sock_ops *o, struct pb_sock *s)
 {
 	struct bpf_sock *sk = o->sk;
+	struct tcp_sock *tp;
 	struct pb_flow_key k;
 
 	if (!sk || !(s->flags & PB_SK_ADMITTED))
 		return;
 	flow_key(o, 1, &k);
+	tp = pb_addr_is_loopback(&k.laddr) ? 0 : bpf_skc_to_tcp_sock(sk);
+	if (tp)
+		pb_admit_met(&k, s, bpf_get_socket_cookie(o), local_port(o), tp->write_seq - 1);
 	spl_connected(o, sk, &k);
 }
 
@@ -270,12 +270,13 @@ static __always_inline void child_refuse(struct bpf_sock_ops *o, struct pb_sock 
 	tell(s, cookie, PB_OP_ACCEPT, reason, 0);
 }
 
-/* Is the listener the one that the client was sent to?  Its port may have changed hands. */
+/* Is the listener the one that the client was sent to?  Its port may have changed hands.  And has
+ * the client finished its handshake (lib/admit.bpf.h)? */
 static __always_inline int admits(const struct pb_admit *a, const struct pb_sock *s)
 {
 	struct pb_endpoint *ep = pb_ep_at(a->ep);
 
-	return ep && ep->gen == a->gen && ep->app == s->app && ep->real == s->real;
+	return a->dport && ep && ep->gen == a->gen && ep->app == s->app && ep->real == s->real;
 }
 
 static __always_inline void on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
@@ -286,7 +287,7 @@ static __always_inline void on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
 	struct pb_flow_key k;
 	struct pb_admit *a;
 	__u64 cookie = bpf_get_socket_cookie(o);
-	int published = s->flags & PB_SK_PUBLISHED;
+	int published = s->flags & PB_SK_PUBLISHED, timer = s->flags & PB_SK_TIMER;
 
 	child_reset(s);
 	flow_key(o, 0, &k);
@@ -314,7 +315,8 @@ static __always_inline void on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
 		s->flags |= PB_SK_COUNTED;
 		bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	}
-	spl_accepted(o, sk, s, &k, tp);
+	if (!spl_accepted(o, sk, s, &k, tp) && timer)
+		spl_timer(o, PB_JOIN_RTO_US);
 }
 
 static __always_inline void on_state(struct bpf_sock_ops *o, struct pb_sock *s)
@@ -364,6 +366,7 @@ int pb_sockops(struct bpf_sock_ops *ctx)
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB: on_accept(ctx, s); break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB: on_connected(ctx, s); break;
 	case BPF_SOCK_OPS_STATE_CB: on_state(ctx, s); break;
+	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
 	case BPF_SOCK_OPS_RTT_CB: spl_leave(ctx, ctx->sk); break;
 	}
 	return 1;

@@ -54,8 +54,8 @@ static __always_inline void report(struct pb_spl_sock *s, struct pb_spl_pair *p,
 		__sync_fetch_and_or(&p->flags, PB_SPL_HEARD);
 }
 
-static __always_inline __u32 decide(const struct pb_spl_sock *s, struct pb_spl_pair *p,
-				    struct tcp_sock *tp, __u32 size)
+static __always_inline __u32 decide(struct bpf_sock *sk, const struct pb_spl_sock *s,
+				    struct pb_spl_pair *p, struct tcp_sock *tp, __u32 size)
 {
 	struct pb_spl_in in = { .enabled = pb_spl_enabled(),
 				.seq = tp->write_seq,
@@ -69,16 +69,12 @@ static __always_inline __u32 decide(const struct pb_spl_sock *s, struct pb_spl_p
 		in.why = p->reason;
 		in.seen = p->side[!(s->side & 1)].taken;
 	}
-	if (due(s, size))
+	if (!s->msgs || due(s, size)) {
+		if (pb_spl_disturbed(sk, tp))
+			return PB_R_SPLICE_BLOCKING;
 		in.pressure = pb_spl_pressure(tp);
+	}
 	return pb_spl_decide(&in);
-}
-
-/* These end the splice of both directions; the others that of the sender's. */
-static __always_inline int ends_both(__u32 reason)
-{
-	return reason == PB_R_SPLICE_BUDGET || reason == PB_R_SPLICE_MEMORY ||
-	       reason == PB_R_SPLICE_OFF;
 }
 
 static __always_inline int redirect(struct sk_msg_md *msg, struct pb_spl_sock *s,
@@ -89,13 +85,16 @@ static __always_inline int redirect(struct sk_msg_md *msg, struct pb_spl_sock *s
 	return msg_redirected(bpf_msg_redirect_hash(msg, &pb_splice, &s->peer, BPF_F_INGRESS));
 }
 
-/* One direction went by TCP from its start.  Bulk gains nothing from the other: end both, so that
- * the sockets become plain ones. */
-static __always_inline void pass(struct pb_spl_sock *s, struct pb_spl_pair *p, __u32 size)
+/*
+ * Both directions go back to TCP: a read must not find bytes in two places.  If this call is the
+ * only one on the socket, and so no other send is under way, the peer need not wait to hear that.
+ */
+static __always_inline void close_pair(const struct pb_spl_sock *s, struct pb_spl_pair *p,
+				       struct tcp_sock *tp, __u32 reason)
 {
-	s->passed += size;
-	if (p && s->passed > PB_SPL_BUDGET && !(p->flags & PB_SPL_CLOSING))
-		pb_spl_close(p, s->reason);
+	pb_spl_close(p, reason);
+	if (pb_spl_users(tp) == PB_SPL_USERS_ME)
+		__sync_fetch_and_or(&p->flags, PB_SPL_QUIET(s->side & 1));
 }
 
 static __always_inline void do_msg(struct sk_msg_md *msg)
@@ -114,11 +113,9 @@ static __always_inline void do_msg(struct sk_msg_md *msg)
 	p = pb_spl_pair_of(s);
 	if (p)
 		report(s, p, tp, size);
-	if (s->state != PB_SPL_OPEN) {
-		pass(s, p, size);
+	if (s->state != PB_SPL_OPEN)
 		return;
-	}
-	reason = decide(s, p, tp, size);
+	reason = decide(sk, s, p, tp, size);
 	if (reason == PB_R_SPLICED) {
 		if (p && redirect(msg, s, p)) {
 			if (!s->msgs)
@@ -133,8 +130,8 @@ static __always_inline void do_msg(struct sk_msg_md *msg)
 	}
 	s->state = PB_SPL_TCP;
 	s->reason = reason;
-	if (p && ends_both(reason))
-		pb_spl_close(p, reason);
+	if (p)
+		close_pair(s, p, tp, reason);
 	tell(sk, s, p, reason);
 }
 

@@ -32,6 +32,27 @@ struct socket_wq {
 	struct wait_queue_head wait;
 };
 
+struct epoll_event {
+	__u32 events;
+};
+
+struct epitem {
+	struct epoll_event event;
+};
+
+struct eppoll_entry {
+	struct epitem *base;
+	struct wait_queue_entry wait;
+};
+
+struct file {
+	unsigned int f_flags;
+};
+
+struct socket {
+	struct file *file;
+};
+
 struct proto {
 	unsigned long *memory_pressure;
 };
@@ -52,6 +73,7 @@ struct sk_psock {
 /* Bits of sock_common.skc_flags; the numbers are the kernel's (CO-RE). */
 enum sock_flags {
 	SOCK_URGINLINE,
+	SOCK_KEEPOPEN,
 	SOCK_RCVTSTAMP,
 	SOCK_ZEROCOPY,
 };
@@ -75,6 +97,7 @@ struct sock {
 	int sk_rcvlowat;
 	int sk_peek_off;
 	struct socket_wq *sk_wq;
+	struct socket *sk_socket;
 	unsigned char sk_userlocks : 4;
 	__u32 sk_tsflags;
 	void *sk_user_data;
@@ -91,6 +114,8 @@ struct inet_connection_sock {
 	const struct tcp_ulp_ops *icsk_ulp_ops;
 };
 
+struct tcp_fastopen_request;
+
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 rcv_nxt;
@@ -98,6 +123,7 @@ struct tcp_sock {
 	__u32 snd_nxt;
 	__u32 write_seq;
 	__u32 data_segs_out;
+	struct tcp_fastopen_request *fastopen_req;
 	__u64 bytes_acked;
 };
 

@@ -209,7 +209,13 @@ static __noinline int pb_unguard_port(struct pb_sock *s)
 static __always_inline int guard_port(struct pb_sock *s, __u64 cookie)
 {
 	__u32 flags = PB_PORT_CLOSED, v4 = s->cls & PB_CLS_V4;
+	struct pb_config *cfg = pb_cfg();
 
+	if (!cfg)
+		return -PB_ENOBUFS;
+	/* A client's port elsewhere: that number may be anybody's here.  Nobody serves there. */
+	if (cfg->netns != s->netns)
+		return s->flags & PB_SK_BOUND ? -PB_ENOBUFS : 0;
 	if (!(s->cls & (PB_CLS_V4_VIP | PB_CLS_V6_VIP)))
 		flags |= PB_PORT_LOOP;
 	/* A bind to the IPv6 name is one to :: for the kernel, which opens IPv4 as well. */

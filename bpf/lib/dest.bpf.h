@@ -82,6 +82,11 @@ static __always_inline int pb_dest_service(struct pb_dest *d, const struct pb_ap
 	d->peer = p.peer;
 	d->reason = p.reason;
 	d->real = v4 ? ep->loc4 : ep->loc6;
+	/* The address may have been taken back since the choice. */
+	if (ep->netns != d->netns && !pb_node_addr(&d->real, !v4)) {
+		pb_dest_refuse(d, PB_R_WRONG_NETNS, PB_EHOSTUNREACH);
+		return 1;
+	}
 	d->rport = ep->real;
 	return 1;
 }
@@ -90,6 +95,7 @@ static __always_inline int pb_dest_service(struct pb_dest *d, const struct pb_ap
 static __noinline int pb_dest_udp_peer(struct pb_dest *d, const struct pb_app *app)
 {
 	struct pb_udp_key k = { .addr = d->addr, .port = d->port };
+	struct pb_config *cfg = pb_cfg();
 	struct pb_udp_virt *v;
 	struct pb_app *peer;
 	__u32 r;
@@ -100,6 +106,11 @@ static __noinline int pb_dest_udp_peer(struct pb_dest *d, const struct pb_app *a
 	if (!v)
 		return 0;
 	d->peer = v->app;
+	/* Sources are known in the guarded namespace only; elsewhere that address is another's. */
+	if (!cfg || d->netns != cfg->netns) {
+		pb_dest_refuse(d, PB_R_WRONG_NETNS, PB_EHOSTUNREACH);
+		return 1;
+	}
 	peer = pb_app_at(v->app);
 	if (!peer)
 		return 0;

@@ -84,9 +84,10 @@ static __noinline __u32 pb_dns_redirect(struct bpf_sock_addr *ctx, const struct 
 	__u32 index;
 	int i;
 
-	if (!cfg || !(cfg->flags & PB_CFG_DNS) || s->netns != cfg->netns)
+	if (!cfg || !(cfg->flags & PB_CFG_DNS))
 		return 0;
-	i = pb_agent_beats() ? pb_resolver_index(addr, port) : -1;
+	/* The agent's ports are on its own loopback. */
+	i = s->netns == cfg->netns && pb_agent_beats() ? pb_resolver_index(addr, port) : -1;
 	if (i < 0) {
 		pb_count(PB_R_DNS_BYPASS);
 		return 0;

@@ -12,6 +12,19 @@
 /* Too big for the stack; lives in .rodata. */
 static const struct pb_spl_pair pb_no_pair;
 
+#define PB_JOIN_SOL_SOCKET 1
+#define PB_JOIN_SO_KEEPALIVE 9
+#define PB_JOIN_SO_RCVLOWAT 18
+#define PB_JOIN_SOL_TCP 6
+#define PB_JOIN_KEEPIDLE 4
+#define PB_JOIN_KEEPINTVL 5
+#define PB_JOIN_RTO_US 200000 /* the kernel's own (TCP_RTO_MIN) */
+
+static __always_inline void spl_option(struct bpf_sock_ops *o, int level, int name, int value)
+{
+	bpf_setsockopt(o, level, name, &value, sizeof(value));
+}
+
 /* Does the server @ref want its connections to @port spliced?  The service's own setting first. */
 static __always_inline int spl_wanted(__u64 ref, __be16 port)
 {
@@ -26,9 +39,16 @@ static __always_inline int spl_wanted(__u64 ref, __be16 port)
 	return rule ? rule->on != 0 : (app->flags & PB_APP_SPLICE) != 0;
 }
 
-/* Why this end cannot be spliced; for `patchbay flows`. */
-static __always_inline void spl_refuse(struct pb_spl_sock *m, __u32 reason)
+/* The shortest timer counts from the first measured round trip on, which is that of the handshake. */
+static __always_inline void spl_timer(struct bpf_sock_ops *o, int us)
 {
+	spl_option(o, PB_JOIN_SOL_TCP, TCP_BPF_RTO_MIN, us);
+}
+
+/* Why this end cannot be spliced; for `patchbay flows`. */
+static __always_inline void spl_refuse(struct bpf_sock_ops *o, struct pb_spl_sock *m, __u32 reason)
+{
+	spl_timer(o, PB_JOIN_RTO_US);
 	m->state = PB_SPL_NONE;
 	m->reason = reason;
 	pb_count(reason);
@@ -44,13 +64,22 @@ static __always_inline __u32 spl_enter(struct bpf_sock_ops *o, struct pb_spl_soc
 		return PB_R_MAP_FULL;
 	m->state = PB_SPL_OPEN;
 	bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG |
-					     BPF_SOCK_OPS_RTT_CB_FLAG);
+					     BPF_SOCK_OPS_RTT_CB_FLAG |
+					     BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 	return PB_R_NONE;
 }
 
+/* Sockets that this endpoint accepts block, and its application did not say that this is all the same. */
+static __always_inline int spl_blocks(const struct pb_endpoint *ep)
+{
+	struct pb_app *app = pb_app_at(ep->app);
+
+	return (ep->hints & PB_EP_BLOCKS) && !(app && (app->flags & PB_APP_SPLICE_ALL));
+}
+
 /* TCP_CONNECT_CB of an admitted client: is its connection to be spliced? */
-static __always_inline void spl_want(struct bpf_sock *sk, const struct pb_sock *s,
-				     const struct pb_admit *a)
+static __always_inline void spl_want(struct bpf_sock_ops *o, struct bpf_sock *sk,
+				     const struct pb_sock *s, const struct pb_admit *a)
 {
 	struct pb_app *app = pb_app_at(s->app);
 	struct pb_endpoint *ep = pb_ep_at(s->dest);
@@ -63,7 +92,7 @@ static __always_inline void spl_want(struct bpf_sock *sk, const struct pb_sock *
 		bpf_map_delete_elem(&pb_splice, &k);
 	}
 	if (m)
-		m->state = PB_SPL_NONE;
+		__builtin_memset(m, 0, sizeof(*m));
 	if (!app || !ep || !pb_spl_enabled() || !(app->flags & PB_APP_SPLICE))
 		return;
 	if (!m)
@@ -77,11 +106,16 @@ static __always_inline void spl_want(struct bpf_sock *sk, const struct pb_sock *
 	m->side = PB_SPL_CLIENT;
 	m->netns = s->netns;
 	if (!spl_wanted(ep->app, ep->port)) {
-		spl_refuse(m, PB_R_SPLICE_PEER);
+		spl_refuse(o, m, PB_R_SPLICE_PEER);
+		return;
+	}
+	if (spl_blocks(ep)) {
+		spl_refuse(o, m, PB_R_SPLICE_BLOCKING);
 		return;
 	}
 	m->seq0 = a->isn + 1;
 	m->state = PB_SPL_WAIT;
+	spl_timer(o, PB_SPL_RTO_US);
 }
 
 /* Both ends and both initial numbers, as this end knows them once it is established. */
@@ -114,15 +148,15 @@ static __always_inline void spl_connected(struct bpf_sock_ops *o, struct bpf_soc
 	tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
 	if (!tp)
 		return;
-	reason = tp->write_seq != m->seq0 ? PB_R_SPLICE_TFO : pb_spl_unfit(tp);
+	reason = tp->write_seq != m->seq0 ? PB_R_SPLICE_TFO : pb_spl_unfit(sk, tp);
 	if (reason) {
-		spl_refuse(m, reason);
+		spl_refuse(o, m, reason);
 		return;
 	}
 	spl_name(m, k, tp);
 	id = m->peer.id;
 	if (bpf_map_update_elem(&pb_spl_pairs, &id, &pb_no_pair, BPF_NOEXIST)) {
-		spl_refuse(m, PB_R_MAP_FULL);
+		spl_refuse(o, m, PB_R_MAP_FULL);
 		return;
 	}
 	p = bpf_map_lookup_elem(&pb_spl_pairs, &id);
@@ -133,16 +167,16 @@ static __always_inline void spl_connected(struct bpf_sock_ops *o, struct bpf_soc
 	reason = spl_enter(o, m);
 	if (reason) {
 		bpf_map_delete_elem(&pb_spl_pairs, &id);
-		spl_refuse(m, reason);
+		spl_refuse(o, m, reason);
 		return;
 	}
 	__sync_fetch_and_or(&p->flags, PB_SPL_JOINED(PB_SPL_CLIENT));
 }
 
-/* PASSIVE_ESTABLISHED_CB: the server's end joins the pair its client made. */
-static __always_inline void spl_accepted(struct bpf_sock_ops *o, struct bpf_sock *sk,
-					 const struct pb_sock *s, const struct pb_flow_key *k,
-					 struct tcp_sock *tp)
+/* PASSIVE_ESTABLISHED_CB: the server's end joins the pair its client made.  1: it did. */
+static __always_inline int spl_accepted(struct bpf_sock_ops *o, struct bpf_sock *sk,
+					const struct pb_sock *s, const struct pb_flow_key *k,
+					struct tcp_sock *tp)
 {
 	struct pb_spl_sock *m;
 	struct pb_spl_pair *p;
@@ -150,11 +184,11 @@ static __always_inline void spl_accepted(struct bpf_sock_ops *o, struct bpf_sock
 	__u32 reason;
 
 	if (!pb_spl_enabled() || !spl_wanted(s->app, s->lport))
-		return;
+		return 0;
 	m = bpf_sk_storage_get(&pb_spl_socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!m) {
 		pb_count(PB_R_MAP_FULL);
-		return;
+		return 0;
 	}
 	m->version = PB_SPL_VERSION;
 	m->side = PB_SPL_SERVER;
@@ -164,10 +198,10 @@ static __always_inline void spl_accepted(struct bpf_sock_ops *o, struct bpf_sock
 	id = m->peer.id;
 	p = bpf_map_lookup_elem(&pb_spl_pairs, &id);
 	if (!p) {
-		spl_refuse(m, PB_R_SPLICE_PEER);
-		return;
+		spl_refuse(o, m, PB_R_SPLICE_PEER);
+		return 0;
 	}
-	reason = pb_spl_unfit(tp);
+	reason = pb_spl_unfit(sk, tp);
 	/* Two namespaces with equal addresses and numbers at once: not to be told apart, left alone. */
 	if (!reason && p->side[PB_SPL_SERVER].cookie)
 		reason = PB_R_SPLICE_EARLY;
@@ -177,17 +211,46 @@ static __always_inline void spl_accepted(struct bpf_sock_ops *o, struct bpf_sock
 		reason = spl_enter(o, m);
 	}
 	if (reason) {
-		spl_refuse(m, reason);
+		spl_refuse(o, m, reason);
 		pb_spl_close(p, reason);
 		__sync_fetch_and_or(&p->flags, PB_SPL_QUIET(PB_SPL_SERVER));
-		return;
+		return 0;
 	}
 	__sync_fetch_and_or(&p->flags, PB_SPL_JOINED(PB_SPL_SERVER));
+	return 1;
+}
+
+/* Bytes by TCP lie behind spliced ones: our own keepalive brings us back here once a second. */
+static __always_inline void spl_watch(struct bpf_sock_ops *o, struct pb_spl_sock *m,
+				      struct tcp_sock *tp)
+{
+	if (!m->held_ns || m->watched)
+		return;
+	m->watched = 1;
+	m->keepalive = !pb_spl_flag(tp, SOCK_KEEPOPEN);
+	spl_option(o, PB_JOIN_SOL_TCP, PB_JOIN_KEEPIDLE, 1);
+	spl_option(o, PB_JOIN_SOL_TCP, PB_JOIN_KEEPINTVL, 1);
+	spl_option(o, PB_JOIN_SOL_SOCKET, PB_JOIN_SO_KEEPALIVE, 1);
+}
+
+static __always_inline void spl_left(struct bpf_sock_ops *o, struct pb_spl_sock *m)
+{
+	pb_count(PB_R_SPLICE_LEFT);
+	if (m->keepalive)
+		spl_option(o, PB_JOIN_SOL_SOCKET, PB_JOIN_SO_KEEPALIVE, 0);
+	spl_timer(o, PB_JOIN_RTO_US);
+	bpf_sock_ops_cb_flags_set(o,
+				  o->bpf_sock_ops_cb_flags & ~(BPF_SOCK_OPS_RTT_CB_FLAG |
+							       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG));
+	/* Set to what it is, the low-water mark makes the kernel tell a reader of what is there:
+	 * FIONREAD did not count TCP's bytes until now, and an edge may have come too early. */
+	spl_option(o, PB_JOIN_SOL_SOCKET, PB_JOIN_SO_RCVLOWAT, 1);
 }
 
 /*
- * RTT_CB, an acknowledgement came: may the socket be a plain one again?  When nobody splices to it
- * any more, no send of the peer's is still under way to its queue, and the queue is empty.
+ * RTT_CB, an acknowledgement came, and HDR_OPT_LEN_CB, a packet goes out: may the socket be a plain
+ * one again?  When nobody splices to it any more, no send of the peer's is still under way to its
+ * queue, and the queue is empty.
  */
 static __always_inline void spl_leave(struct bpf_sock_ops *o, struct bpf_sock *sk)
 {
@@ -200,12 +263,17 @@ static __always_inline void spl_leave(struct bpf_sock_ops *o, struct bpf_sock *s
 	if (!m || !pb_spl_inside(m))
 		return;
 	p = pb_spl_pair_of(m);
-	if (!p || !(p->flags & PB_SPL_CLOSING))
+	if (p && !(p->flags & PB_SPL_CLOSING))
 		return;
 	need = PB_SPL_QUIET(m->side == PB_SPL_CLIENT ? PB_SPL_SERVER : PB_SPL_CLIENT);
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp || !(p->flags & need) || !pb_spl_drained(tp))
+	if (!tp)
 		return;
+	/* No pair: the peer has closed, and what it sent has come. */
+	if ((p && !(p->flags & need)) || !pb_spl_drained(tp)) {
+		spl_watch(o, m, tp);
+		return;
+	}
 	pb_spl_key_of(&k, m);
 	was = m->state;
 	m->state = PB_SPL_LEFT; /* before the reference of pb_splice goes: see note_quiet() */
@@ -213,8 +281,9 @@ static __always_inline void spl_leave(struct bpf_sock_ops *o, struct bpf_sock *s
 		m->state = was;
 		return;
 	}
-	pb_count(PB_R_SPLICE_LEFT);
-	bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_RTT_CB_FLAG);
+	if (!m->reason || m->reason == PB_R_SPLICED)
+		m->reason = p ? p->reason : PB_R_SPLICE_GONE;
+	spl_left(o, m);
 }
 
 /* The connection ends: the peer's sends find no pair and go by TCP, where they fail as they must.

@@ -11,6 +11,7 @@
 #include <patchbay/event.h>
 #include <patchbay/maps.h>
 #include <patchbay/names.h>
+#include <patchbay/node.h>
 #include <patchbay/reasons.h>
 #include <patchbay/splice.h>
 
@@ -53,6 +54,7 @@ PB_MAP(pb_spl_pairs, BPF_MAP_TYPE_HASH, struct pb_spl_id, struct pb_spl_pair, BP
 PB_MAP(pb_spl_rules, BPF_MAP_TYPE_HASH, struct pb_spl_rule_key, struct pb_spl_rule,
        BPF_F_NO_PREALLOC);
 PB_MAP(pb_config, BPF_MAP_TYPE_ARRAY, __u32, struct pb_config, 0);
+PB_MAP(pb_node, BPF_MAP_TYPE_ARRAY, __u32, struct pb_node, 0);
 PB_MAP(pb_beat, BPF_MAP_TYPE_ARRAY, __u32, struct pb_beat, 0);
 PB_MAP(pb_resolv, BPF_MAP_TYPE_HASH, struct pb_resolv_key, struct pb_resolv_ref, 0);
 PB_MAP(pb_resolvers, BPF_MAP_TYPE_ARRAY, __u32, struct pb_resolver, BPF_F_MMAPABLE);

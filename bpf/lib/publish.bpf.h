@@ -150,6 +150,7 @@ static __noinline __u32 pb_ep_publish(struct pb_sock *s, __u64 cookie)
 	ep->proto = s->proto;
 	ep->cls = s->cls;
 	ep->slots = 0;
+	ep->hints = 0;
 	ep->vip4 = app->vip4;
 	ep->vip6 = app->vip6;
 	__builtin_memset(&ep->loc4, 0, sizeof(ep->loc4));

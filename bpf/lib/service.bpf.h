@@ -64,6 +64,36 @@ struct pb_pick {
 	__u64 peer;   /* scope of the chosen one */
 };
 
+/*
+ * The address of this node for clients in other namespaces; 0: it has none, or it is being
+ * changed.  Global, as it is off the usual path: the verifier walks it once.
+ */
+__noinline int pb_node_addr(struct pb_addr *ret, __u32 v6)
+{
+	__u32 zero = 0;
+	struct pb_node *node = bpf_map_lookup_elem(&pb_node, &zero);
+	__u64 gen;
+
+	if (!ret || !node)
+		return 0;
+	gen = *(volatile __u64 *)&node->gen;
+	barrier();
+	*ret = v6 ? node->addr6 : node->addr4;
+	barrier();
+	return !(gen & 1) && *(volatile __u64 *)&node->gen == gen && !pb_addr_is_zero(ret);
+}
+
+/* May a client in another namespace than @ep's be sent to it?  A reason, PB_R_NONE: yes. */
+__noinline int pb_far(const struct pb_endpoint *ep, __u32 v6)
+{
+	struct pb_config *cfg = pb_cfg();
+	struct pb_addr addr;
+
+	if (!ep || !cfg)
+		return PB_R_WRONG_NETNS;
+	return pb_far_reason(ep, cfg->netns, pb_node_addr(&addr, v6), v6);
+}
+
 /* Is endpoint @index what the question asks for, up, reachable and allowed?  1 and p->ep, or 0
  * and a reason. */
 static __noinline int pb_pick_try(struct pb_pick *p, __u32 index)
@@ -82,12 +112,13 @@ static __noinline int pb_pick_try(struct pb_pick *p, __u32 index)
 			     : !pb_addr_eq(&p->key.addr, &ep->vip4) &&
 				       !pb_addr_eq(&p->key.addr, &ep->vip6)))
 		return 0;
-	if (ep->netns != p->netns) {
-		p->reason = PB_R_WRONG_NETNS;
-		return 0;
-	}
-	if (pb_addr_is_zero(p->want_v6 ? &ep->loc6 : &ep->loc4)) {
-		p->reason = PB_R_WRONG_FAMILY;
+	r = PB_R_NONE;
+	if (ep->netns != p->netns)
+		r = pb_far(ep, p->want_v6);
+	else if (pb_addr_is_zero(p->want_v6 ? &ep->loc6 : &ep->loc4))
+		r = PB_R_WRONG_FAMILY;
+	if (r != PB_R_NONE) {
+		p->reason = r;
 		return 0;
 	}
 	r = pb_may(p->app, p->ref, s, sref, p->key.port, p->key.proto);

@@ -11,7 +11,9 @@
 
 #define PB_PSOCK_MASK (~7UL)  /* SK_USER_DATA_*: flags in the low bits of sk_user_data */
 #define PB_SOCK_RCVBUF_LOCK 2 /* sk_userlocks */
-#define PB_SPL_SLEEPERS 8     /* entries of a wait queue that are looked at */
+#define PB_EPOLLET (1u << 31)
+#define PB_O_NONBLOCK 04000
+#define PB_SPL_SLEEPERS 8 /* entries of a wait queue that are looked at */
 
 static __always_inline struct pb_spl_sock *pb_spl_of(struct bpf_sock *sk)
 {
@@ -74,14 +76,16 @@ static __always_inline int pb_spl_drained(struct tcp_sock *tp)
 }
 
 /*
- * Is no call on this socket between its verdict and the peer's queue?  Every send and every
- * waiting read holds a reference, pb_splice one more while the socket is inside.
+ * Who holds the socket's psock: pb_splice while the socket is inside, and every send and every
+ * waiting read, from before the verdict until after the peer's queue.
  */
-static __always_inline int pb_spl_idle(struct tcp_sock *tp)
+#define PB_SPL_USERS_NONE 1
+#define PB_SPL_USERS_ME 2 /* asked in a send's own program */
+static __always_inline int pb_spl_users(struct tcp_sock *tp)
 {
 	struct sk_psock *ps = pb_psock(tp);
 
-	return !ps || BPF_CORE_READ(ps, refcnt.refs.counter) == 1;
+	return ps ? BPF_CORE_READ(ps, refcnt.refs.counter) : PB_SPL_USERS_NONE;
 }
 
 /*
@@ -110,6 +114,72 @@ static __always_inline int pb_spl_awake(struct tcp_sock *tp)
 	return 0;
 }
 
+/* Does the socket block?  One that no file holds yet is not known to. */
+static __always_inline int pb_spl_blocks(struct tcp_sock *tp)
+{
+	struct socket *so = ((struct sock *)tp)->sk_socket;
+	struct file *f = so ? BPF_CORE_READ(so, file) : 0;
+
+	return f && !(BPF_CORE_READ(f, f_flags) & PB_O_NONBLOCK);
+}
+
+/*
+ * The kernel's read of a socket in pb_splice wakes up once and says EAGAIN if there is nothing:
+ * a read that blocks is ended by a signal, another thread's shutdown() or room to write.  So only
+ * sockets that do not block are spliced, if the application does not say that it wants all.
+ */
+static __always_inline int pb_spl_disturbed(struct bpf_sock *sk, struct tcp_sock *tp)
+{
+	struct pb_endpoint *ep;
+	struct pb_app *app;
+	struct pb_sock *s;
+
+	if (!pb_spl_blocks(tp))
+		return 0;
+	s = pb_sock_of(sk);
+	app = s ? pb_app_at(s->app) : 0;
+	if (app && (app->flags & PB_APP_SPLICE_ALL))
+		return 0;
+	/* No file holds an accepted socket at its handshake: the next clients go by this one. */
+	ep = s && (s->flags & PB_SK_CHILD) ? pb_ep_at(s->ep) : 0;
+	if (ep && ep->gen == s->ep_gen)
+		ep->hints = PB_EP_BLOCKS;
+	return 1;
+}
+
+/*
+ * May the reader wait for news of bytes that are there already?  One that uses EPOLLET may, after a
+ * read that returned less than it asked for.  So may a socket that nobody has accepted, or that
+ * does not block and that nobody waits for: it may come to an epoll later.
+ */
+static __always_inline int pb_spl_edgy(struct tcp_sock *tp)
+{
+	struct socket_wq *wq = ((struct sock *)tp)->sk_wq;
+	struct socket *so = ((struct sock *)tp)->sk_socket;
+	struct list_head *head, *at;
+	int waits = 0;
+
+	if (!wq || !so)
+		return 1;
+	head = (void *)__builtin_preserve_access_index(&wq->wait.head);
+	at = BPF_CORE_READ(wq, wait.head.next);
+	for (int i = 0; i < PB_SPL_SLEEPERS; i++) {
+		struct wait_queue_entry *e;
+		struct eppoll_entry *pe;
+
+		if (at == head)
+			return !waits && (BPF_CORE_READ(so, file, f_flags) & PB_O_NONBLOCK);
+		e = (void *)at - bpf_core_field_offset(struct wait_queue_entry, entry);
+		pe = (void *)e - bpf_core_field_offset(struct eppoll_entry, wait);
+		if (!BPF_CORE_READ(e, private) &&
+		    (BPF_CORE_READ(pe, base, event.events) & PB_EPOLLET))
+			return 1;
+		waits = 1;
+		at = BPF_CORE_READ(at, next);
+	}
+	return 1;
+}
+
 /* What spliced bytes are charged to has no room: TCP would wait, a splice fails (ENOMEM). */
 static __always_inline int pb_spl_pressure(struct tcp_sock *tp)
 {
@@ -119,11 +189,18 @@ static __always_inline int pb_spl_pressure(struct tcp_sock *tp)
 	return !p || bpf_probe_read_kernel(&on, sizeof(on), p) || on;
 }
 
+#define pb_spl_flag(tp, flag) \
+	((((struct sock *)(tp))->__sk_common.skc_flags >> \
+	  bpf_core_enum_value(enum sock_flags, flag)) & \
+	 1)
+
 /* Does the socket ask for what a splice cannot give?  A reason, or PB_R_NONE. */
-static __always_inline __u32 pb_spl_unfit(struct tcp_sock *tp)
+static __always_inline __u32 pb_spl_unfit(struct bpf_sock *bsk, struct tcp_sock *tp)
 {
 	struct sock *sk = (struct sock *)tp;
-	unsigned long flags = sk->__sk_common.skc_flags;
+
+	if (pb_spl_disturbed(bsk, tp))
+		return PB_R_SPLICE_BLOCKING;
 
 	if (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & PB_SOCK_RCVBUF_LOCK)
 		return PB_R_SPLICE_RCVBUF;
@@ -131,12 +208,11 @@ static __always_inline __u32 pb_spl_unfit(struct tcp_sock *tp)
 		return PB_R_SPLICE_LOWAT;
 	if (sk->sk_peek_off >= 0)
 		return PB_R_SPLICE_PEEK;
-	if (flags & 1UL << bpf_core_enum_value(enum sock_flags, SOCK_URGINLINE))
+	if (pb_spl_flag(tp, SOCK_URGINLINE))
 		return PB_R_SPLICE_OOB;
-	if (flags & 1UL << bpf_core_enum_value(enum sock_flags, SOCK_ZEROCOPY))
+	if (pb_spl_flag(tp, SOCK_ZEROCOPY))
 		return PB_R_SPLICE_ZEROCOPY;
-	if ((flags & 1UL << bpf_core_enum_value(enum sock_flags, SOCK_RCVTSTAMP)) ||
-	    BPF_CORE_READ_BITFIELD_PROBED(sk, sk_tsflags))
+	if (pb_spl_flag(tp, SOCK_RCVTSTAMP) || BPF_CORE_READ_BITFIELD_PROBED(sk, sk_tsflags))
 		return PB_R_SPLICE_TIMESTAMP;
 	if (((struct inet_connection_sock *)sk)->icsk_ulp_ops)
 		return PB_R_SPLICE_ULP;

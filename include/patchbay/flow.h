@@ -42,20 +42,18 @@ struct pb_flow {
 	__be16 vpport;
 	__be16 lport;
 	__be16 rport;
-	__u32 flags;   /* PB_FLOW_* */
-	__u16 family;  /* of the socket: PB_AF_* */
-	__u8 role;     /* enum pb_spl_side: PB_SPL_SERVER was accepted */
-	__u8 state;    /* PB_FLOW_ESTABLISHED...: TCP's */
-	__u64 bytes;   /* what this end sent past the stack */
-	__u64 msgs;    /* the same in messages */
-	__u64 charged; /* of pb_spl_sock; this and what follows is zero without PB_FLOW_TAKEN */
-	__u64 seen;    /* of pb_spl_pair, this side */
-	__u32 reason;  /* of pb_spl_sock */
-	__u32 spl;     /* enum pb_spl_state */
-	__u32 pair;    /* pb_spl_pair.flags; 0: there is no pair */
-	__u32 why;     /* pb_spl_pair.reason */
+	__u32 flags;  /* PB_FLOW_* */
+	__u16 family; /* of the socket: PB_AF_* */
+	__u8 role;    /* enum pb_spl_side: PB_SPL_SERVER was accepted */
+	__u8 state;   /* PB_FLOW_ESTABLISHED...: TCP's */
+	__u64 bytes;  /* what this end sent past the stack */
+	__u64 msgs;   /* the same in messages */
+	__u32 reason; /* of pb_spl_sock; this and what follows is zero without PB_FLOW_TAKEN */
+	__u32 spl;    /* enum pb_spl_state */
+	__u32 pair;   /* pb_spl_pair.flags; 0: there is no pair */
+	__u32 why;    /* pb_spl_pair.reason */
 };
 
-_Static_assert(sizeof(struct pb_flow) == 160, "a record of pb_flows");
+_Static_assert(sizeof(struct pb_flow) == 144, "a record of pb_flows");
 
 #endif /* PATCHBAY_FLOW_H */

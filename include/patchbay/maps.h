@@ -25,6 +25,7 @@ enum pb_egress_mode { PB_EGRESS_ALL, PB_EGRESS_NONE, PB_EGRESS_LIST, _PB_EGRESS_
 #define PB_APP_LOCAL_DENY (1u << 2)  /* local=deny: no unmanaged loopback services */
 #define PB_APP_QUARANTINED (1u << 3) /* id64 clash: reaches nothing, is reached by nothing */
 #define PB_APP_SPLICE (1u << 4)	     /* local connections are spliced (splice.h) */
+#define PB_APP_SPLICE_ALL (1u << 5)  /* those of sockets that block too */
 
 /*
  * pb_apps[ref]: one application scope.  ref is the cgroup id of a local scope;
@@ -118,6 +119,7 @@ struct pb_service {
 	__u32 slot[PB_SLOTS];	    /* index into pb_endpoints */
 };
 
+#define PB_EP_BLOCKS (1u << 0)
 enum pb_ep_state { PB_EP_FREE, PB_EP_UP, PB_EP_DRAIN, _PB_EP_MAX };
 
 /* Address classes a bind covers: the same four kernel addresses a private host would have. */
@@ -150,7 +152,7 @@ struct pb_endpoint {
 	__u8 cls;	     /* PB_CLS_*: what it serves; V4/V6 also say which locators exist */
 	__u8 slots;	     /* PB_CLS_* bits for which slot[] is valid */
 	__u8 slot[PB_CLS_N]; /* position in the service of that class, for withdrawal */
-	__u32 pad;
+	__u32 hints;	     /* PB_EP_BLOCKS: an accepted socket was seen that blocks */
 	struct pb_addr loc4; /* real address for clients; zero: not reachable so */
 	struct pb_addr loc6;
 	struct pb_addr vip4; /* of the scope when it was published */
@@ -219,9 +221,9 @@ struct pb_admit {
 	struct pb_addr src; /* what the server shall see */
 	struct pb_addr dst; /* what the client dialled */
 	__be16 sport;
-	__be16 dport;
-	__u32 isn; /* client's initial sequence number, host order */
-	__u32 ep;  /* the listener it is for; 0: the agent's resolver */
+	__be16 dport; /* 0: the client is in another namespace and its handshake not finished */
+	__u32 isn;    /* client's initial sequence number, host order */
+	__u32 ep;     /* the listener it is for; 0: the agent's resolver */
 	__u32 gen;
 };
 
@@ -281,6 +283,7 @@ struct pb_udp_virt {
 #define PB_SK_SRC6 (1u << 18)
 #define PB_SK_GUARD4 (1u << 19) /* real is under guard in the IPv4 port space */
 #define PB_SK_GUARD6 (1u << 20)
+#define PB_SK_TIMER (1u << 21) /* listener: its children start with the timer of a splice */
 
 /* SO_MARK of a TCP socket with PB_SK_REFUSED: what the per-packet programs can see without a
  * look-up in the storage. */

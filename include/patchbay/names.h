@@ -29,6 +29,7 @@
 	X(pb_spl_socks, 0) \
 	X(pb_spl_rules, 4096) \
 	X(pb_config, 1) \
+	X(pb_node, 1) \
 	X(pb_beat, 1) \
 	X(pb_resolv, 64) \
 	X(pb_resolvers, 32) \

@@ -75,6 +75,10 @@
 	X(SPLICE_TIMESTAMP, "splice-timestamp", N, "timestamps of data (SO_TIMESTAMP*)") \
 	X(SPLICE_TFO, "splice-tfo", N, "data in the SYN (TCP_FASTOPEN)") \
 	X(SPLICE_PEEK, "splice-peek", N, "reads ahead at an offset of its own (SO_PEEK_OFF)") \
+	X(SPLICE_HELD, "splice-held", N, \
+	  "bytes by TCP waited until the spliced ones before them were read") \
+	X(SPLICE_BLOCKING, "splice-blocking", N, \
+	  "a socket that blocks: its reads could be disturbed by signals and other threads") \
 	X(SPLICE_REPAIR, "splice-repair", N, "a checkpoint of the connection (TCP_REPAIR)") \
 	X(SPLICE_LEFT, "splice-left", N, "both directions went back to TCP: a plain socket again")
 

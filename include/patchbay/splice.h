@@ -76,18 +76,20 @@ enum pb_spl_state {
  * under the socket's lock. */
 struct pb_spl_sock {
 	__u16 version;
-	__u8 side;    /* enum pb_spl_side */
-	__u8 state;   /* enum pb_spl_state */
-	__u32 seq0;   /* tcp_sock.write_seq before the first byte */
-	__u32 reason; /* why its sends are not spliced (enum pb_reason); SPLICED: they are */
-	__u32 pad;
+	__u8 side;	/* enum pb_spl_side */
+	__u8 state;	/* enum pb_spl_state */
+	__u32 seq0;	/* tcp_sock.write_seq before the first byte */
+	__u32 reason;	/* why its sends are not spliced (enum pb_reason); SPLICED: they are */
+	__u8 watched;	/* a keepalive of ours runs, see held_ns */
+	__u8 keepalive; /* and the program has none */
+	__u8 pad[2];
 	struct pb_spl_key peer; /* of the other end, for the redirect; netns 0: not known yet */
 	__u64 netns;		/* own cookie */
 	__u64 charged;		/* to the budget, since the start */
 	__u64 told;		/* of that, reported as queued */
 	__u64 bytes;		/* spliced */
 	__u64 msgs;
-	__u64 passed; /* bytes that went by TCP while the socket was in pb_splice */
+	__u64 held_ns; /* TCP's bytes came before the spliced ones were read: since when; 0 no */
 	__u64 reserved[2];
 };
 
@@ -113,6 +115,14 @@ struct pb_spl_rule {
 /* Both sides write into memory the other reads as seldom as this: a dialogue of small messages
  * moves no cache line for it. */
 #define PB_SPL_REPORT (64u << 10)
+
+/*
+ * A reader that is told of new bytes once (EPOLLET) takes a short read for the last one.  Where
+ * TCP's bytes would lie behind spliced ones, they are not let in for so long, and come again by
+ * TCP's own timer; after that the reader is told again, once a second at the latest.
+ */
+#define PB_SPL_HOLD_NS 150000000ULL
+#define PB_SPL_RTO_US 20000 /* shortest such timer, while a socket is in pb_splice */
 
 /* What is known when a message is about to be sent, under the sender's lock. */
 struct pb_spl_in {

@@ -44,8 +44,8 @@ static inline void splice_init(void)
 	app_c = scope_new("c", "10.9.0.2", "fd09::2", 1);
 	app_s.app.id = 11;
 	app_c.app.id = 12;
-	app_s.app.flags |= PB_APP_SPLICE;
-	app_c.app.flags |= PB_APP_SPLICE;
+	app_s.app.flags |= PB_APP_SPLICE | PB_APP_SPLICE_ALL;
+	app_c.app.flags |= PB_APP_SPLICE | PB_APP_SPLICE_ALL;
 	put_app(&app_s);
 	put_app(&app_c);
 }

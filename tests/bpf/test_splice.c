@@ -112,7 +112,87 @@ Test(splice, server_speaks_first)
 	expect_tcp(p.server, PB_R_SPLICE_SERVER_FIRST);
 	for (int i = 0; i < 3; i++)
 		exchange(&p);
-	expect_state(p.client, PB_SPL_OPEN, PB_R_SPLICED);
+	expect_tcp(p.client, PB_R_SPLICE_SERVER_FIRST);
 	pair_close(&p);
 }
 
+/* ---- sockets that block ---- */
+
+static void only_that_do_not_block(void)
+{
+	app_s.app.flags &= ~PB_APP_SPLICE_ALL;
+	app_c.app.flags &= ~PB_APP_SPLICE_ALL;
+	put_app(&app_s);
+	put_app(&app_c);
+}
+
+static void nonblock(int fd)
+{
+	cr_assert(!fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK));
+}
+
+/* As asynchronous programs do it: the socket does not block from the start. */
+static struct pair pair_nonblock(int listener)
+{
+	struct any_addr a = sa_of(AF_INET, "10.9.0.1", SPLICE_PORT);
+	struct pollfd out = { .events = POLLOUT };
+	struct pair p;
+
+	p.client = sock_in(&app_c, AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
+	cr_assert(connect(p.client, &a.sa, a.len) && errno == EINPROGRESS);
+	p.server = taken(listener);
+	out.fd = p.client;
+	cr_assert(poll(&out, 1, 5000) == 1);
+	return p;
+}
+
+Test(splice, a_client_that_blocks_is_not)
+{
+	struct pair p;
+
+	only_that_do_not_block();
+	p = pair_new();
+	exchange(&p);
+	exchange(&p);
+	expect_state(p.client, PB_SPL_NONE, PB_R_SPLICE_BLOCKING);
+	pair_close(&p);
+}
+
+/* Known at its first send: from there on both are plain sockets. */
+Test(splice, a_server_that_blocks_leaves)
+{
+	int l = serve(&app_s, AF_INET, SOCK_STREAM, "10.9.0.1", SPLICE_PORT);
+	struct pb_spl_sock s;
+	struct pair p;
+
+	only_that_do_not_block();
+	p = pair_nonblock(l);
+	exchange(&p);
+	cr_assert(state_of(p.server, &s) && s.reason == PB_R_SPLICE_BLOCKING);
+	exchange(&p);
+	expect_state(p.server, PB_SPL_LEFT, PB_R_SPLICE_BLOCKING);
+	exchange(&p);
+	expect_tcp(p.client, PB_R_SPLICE_BLOCKING);
+	pair_close(&p);
+	/* The next client of that listener does not even try. */
+	p = pair_nonblock(l);
+	exchange(&p);
+	expect_state(p.client, PB_SPL_NONE, PB_R_SPLICE_BLOCKING);
+	pair_close(&p);
+	close(l);
+}
+
+Test(splice, neither_blocks)
+{
+	int l = serve(&app_s, AF_INET, SOCK_STREAM, "10.9.0.1", SPLICE_PORT);
+	struct pair p;
+
+	only_that_do_not_block();
+	p = pair_nonblock(l);
+	nonblock(p.server);
+	exchange(&p);
+	exchange(&p);
+	expect_spliced(&p);
+	pair_close(&p);
+	close(l);
+}
