@@ -172,6 +172,32 @@ int pb_maps_init(struct pb_maps *m)
 	return pb_map_put(PB_FD(m, pb_config), &zero, &c, BPF_ANY);
 }
 
+int pb_maps_get_node(struct pb_maps *m, struct pb_node *ret)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_lookup_elem(PB_FD(m, pb_node), &zero, ret);
+}
+
+/* An update is no more atomic than memcpy(): gen is odd before it and even, and another, after. */
+int pb_maps_set_node(struct pb_maps *m, const struct pb_addr *addr4, const struct pb_addr *addr6)
+{
+	uint32_t zero = 0;
+	struct pb_node n;
+	int err = pb_maps_get_node(m, &n);
+
+	if (err)
+		return err;
+	n.gen |= 1; /* it is already, if an agent died in here */
+	err = pb_map_put(PB_FD(m, pb_node), &zero, &n, BPF_ANY);
+	n.addr4 = *addr4;
+	n.addr6 = *addr6;
+	if (!err)
+		err = pb_map_put(PB_FD(m, pb_node), &zero, &n, BPF_ANY);
+	n.gen++;
+	return err ? err : pb_map_put(PB_FD(m, pb_node), &zero, &n, BPF_ANY);
+}
+
 int pb_maps_beat(struct pb_maps *m, pid_t pid)
 {
 	struct pb_beat b = { .time_ns = pb_now_ns(), .pid = pid };
@@ -247,6 +273,14 @@ int pb_maps_put_egress(struct pb_maps *m, const struct pb_egress_key *k,
 int pb_maps_del_egress(struct pb_maps *m, const struct pb_egress_key *k)
 {
 	return pb_map_del(PB_FD(m, pb_egress), k);
+}
+
+int pb_maps_put_spl_rule(struct pb_maps *m, uint64_t id, __be16 port, int on)
+{
+	struct pb_spl_rule_key k = { .id = id, .port = port };
+	struct pb_spl_rule rule = { .on = !!on };
+
+	return pb_map_put(PB_FD(m, pb_spl_rules), &k, &rule, BPF_ANY);
 }
 
 /* ---- who asks the resolver ------------------------------------------------ */

@@ -9,7 +9,9 @@
 
 #include <patchbay/event.h>
 #include <patchbay/maps.h>
+#include <patchbay/node.h>
 #include <patchbay/reasons.h>
+#include <patchbay/splice.h>
 
 /* Writers answer -ENOSPC for a full map, -EPERM when opened read-only. Deleting what is not there
  * is no error. */
@@ -29,6 +31,9 @@ int pb_maps_init(struct pb_maps *m);
 int pb_maps_get_config(struct pb_maps *m, struct pb_config *ret);
 /* c->abi is ignored: pb_maps_init() keeps it. */
 int pb_maps_set_config(struct pb_maps *m, const struct pb_config *c);
+int pb_maps_get_node(struct pb_maps *m, struct pb_node *ret);
+/* Programs that read meanwhile see either none or one of both states. */
+int pb_maps_set_node(struct pb_maps *m, const struct pb_addr *addr4, const struct pb_addr *addr6);
 int pb_maps_beat(struct pb_maps *m, pid_t pid);
 int pb_maps_get_beat(struct pb_maps *m, struct pb_beat *ret);
 /* Ends the heartbeat: the kernel side need not wait until it is stale. */
@@ -46,6 +51,12 @@ int pb_maps_put_egress(struct pb_maps *m, const struct pb_egress_key *k,
 int pb_maps_del_egress(struct pb_maps *m, const struct pb_egress_key *k);
 /* Removes every entry of these refs, sorted upwards, in one walk over the whole map. */
 int pb_maps_clear_egress(struct pb_maps *m, const uint64_t *refs, size_t n);
+
+/* A service's own setting for splices; @id as in pb_app.id. */
+int pb_maps_put_spl_rule(struct pb_maps *m, uint64_t id, __be16 port, int on);
+/* Leaves only the rules whose keys are in @keep, sorted by memcmp().  Returns how many went, or
+ * -errno. */
+int pb_maps_keep_spl_rules(struct pb_maps *m, const struct pb_spl_rule_key *keep, size_t n);
 
 /* @index: the original resolver that the port stands for. */
 int pb_maps_put_dns_port(struct pb_maps *m, __be16 port, uint8_t proto, int v6, uint32_t index);
@@ -100,6 +111,9 @@ int pb_maps_usage(struct pb_maps *m, const char *name, uint32_t *ret_entries, ui
 /* ---- one pinned map, read without the others (the agent may be dead) ---- */
 /* One element of an array or hash; 0 or a negative errno. */
 int pb_pin_lookup(const char *bpffs, const char *map, const void *key, void *ret);
+/* Takes PB_CFG_SPLICE out of pb_config, without the agent: what is spliced goes back to TCP.
+ * -ENOENT: there is no such map; -EPROTO: it has another layout. */
+int pb_pin_splice_off(const char *bpffs);
 /* Calls fn for every element of a hash until it returns non-zero, which comes back.  -EPROTO: keys
  * or values have another size. */
 int pb_pin_each(const char *bpffs, const char *map, size_t key_size, size_t value_size,

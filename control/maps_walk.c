@@ -227,6 +227,48 @@ int pb_maps_clear_egress(struct pb_maps *m, const uint64_t *refs, size_t n_refs)
 	return err;
 }
 
+/* ---- services that are spliced or not ------------------------------------- */
+
+struct spl_rules {
+	const struct pb_spl_rule_key *keep;
+	size_t n_keep;
+	struct pb_spl_rule_key *stale;
+	size_t n_stale;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct pb_spl_rule_key));
+}
+
+static int spl_rule(const void *key, const void *value, void *arg)
+{
+	struct spl_rules *l = arg;
+	struct pb_spl_rule_key *more;
+
+	(void)value;
+	if (l->n_keep && bsearch(key, l->keep, l->n_keep, sizeof(*l->keep), by_key))
+		return 0;
+	more = reallocarray(l->stale, l->n_stale + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	l->stale = more;
+	memcpy(&more[l->n_stale++], key, sizeof(*more));
+	return 0;
+}
+
+int pb_maps_keep_spl_rules(struct pb_maps *m, const struct pb_spl_rule_key *keep, size_t n)
+{
+	struct spl_rules l = { .keep = keep, .n_keep = n };
+	int fd = PB_FD(m, pb_spl_rules);
+	int err = pb_map_walk(fd, spl_rule, &l);
+
+	for (size_t i = 0; !err && i < l.n_stale; i++)
+		err = pb_map_del(fd, &l.stale[i]);
+	free(l.stale);
+	return err ? err : (int)l.n_stale;
+}
+
 /* ---- ports of the resolver ------------------------------------------------- */
 
 struct port_keys {

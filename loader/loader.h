@@ -100,5 +100,7 @@ struct pb_probe {
 };
 /* Probes by loading, not by version.  Array is static; valid until the next call. */
 size_t pb_probe_all(struct pb_probe **ret);
+/* The one of that id; an id that there is not: PB_PROBE_ERROR. */
+enum pb_probe_state pb_probe_one(const char *id);
 
 #endif /* PB_LOADER_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What this kernel can do: asked by trying, never by version.  Nothing is attached. */
+/* What this kernel can do: asked by trying, never by version.  No hook of the system is attached. */
 #include "probe.h"
 
 #include <fcntl.h>
@@ -187,8 +187,13 @@ static enum pb_probe_state state_of(int err)
 {
 	if (!err)
 		return PB_PROBE_OK;
-	return err == -EPERM || err == -EACCES || err == -ENOMEM ? PB_PROBE_ERROR
-								 : PB_PROBE_MISSING;
+	switch (err) {
+	case -EPERM:
+	case -EACCES:
+	case -ENOMEM:
+	case -EAGAIN: return PB_PROBE_ERROR;
+	default: return PB_PROBE_MISSING;
+	}
 }
 
 static const char *why(int err)
@@ -196,6 +201,7 @@ static const char *why(int err)
 	switch (err) {
 	case -EPERM:
 	case -EACCES: return "not permitted: no privilege, or the kernel forbids it";
+	case -EAGAIN: return "could not be tried here";
 	case -EINVAL:
 	case -EOPNOTSUPP:
 	case -524: /* ENOTSUPP, which libc does not know */ return "this kernel does not have it";
@@ -232,4 +238,17 @@ size_t pb_probe_all(struct pb_probe **ret)
 	libbpf_set_print(was);
 	*ret = all;
 	return n;
+}
+
+enum pb_probe_state pb_probe_one(const char *id)
+{
+	libbpf_print_fn_t was = libbpf_set_print(quiet);
+	enum pb_probe_state state = PB_PROBE_ERROR;
+
+	for (size_t i = 0; i < pb_probe_rows_n; i++)
+		if (!strcmp(pb_probe_rows[i].id, id))
+			state = state_of(pb_probe_rows[i].ask(pb_probe_rows[i].a,
+							      pb_probe_rows[i].b));
+	libbpf_set_print(was);
+	return state;
 }

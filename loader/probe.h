@@ -35,5 +35,9 @@ int pb_ask_device_link(int type, int attach_type);
 int pb_ask_btf(int a, int b);
 int pb_ask_destroy(int a, int b);
 int pb_ask_lsm(int a, int b);
+/* probe_splice.c */
+int pb_ask_splice_pair(int a, int b);
+/* Does FIONREAD count bytes that were spliced?  -EAGAIN: could not be tried. */
+int pb_ask_fionread(int a, int b);
 
 #endif /* PB_LOADER_PROBE_H */

@@ -128,6 +128,8 @@ static int adopt_app(uint64_t ref, const struct pb_app *app, const struct pb_tag
 
 	if (pb_scope_find(a, ref))
 		return 0; /* the walk may show an entry twice */
+	/* unless the scope tells: as it was, whatever the node says now */
+	rec.splice = (uint8_t)pb_splice_of(app->flags);
 	if (!folder && !path)
 		return remember(w, ref);
 	if (folder && pb_cgroup_restore(a->cgroup_fd, folder, &rec, &since))

@@ -152,6 +152,9 @@ static int start_registry(struct pb_agent *a)
 		pb_log(PB_LOG_ERR, "%s", text);
 		return err;
 	}
+	err = pb_splice_services(a);
+	if (err)
+		return log_err(err, "cannot write the services of [splice]");
 	return n;
 }
 
@@ -220,8 +223,11 @@ static int start(struct pb_agent *a)
 	if (n < 0)
 		return n;
 	err = pb_kernel_attach(a);
+	if (!err)
+		err = pb_kernel_splice(a);
 	if (err)
 		return err;
+	pb_node_look(a);
 	pb_scope_conf_refresh(a);
 	start_dns(a);
 	pb_routes(a, &old);
@@ -254,6 +260,8 @@ static void on_heal(uv_timer_t *t)
 	if (!pb_privsep_alive(&a->helper))
 		pb_agent_helper(a);
 	pb_kernel_heal(a);
+	pb_node_look(a);
+	pb_kernel_splice(a);
 	pb_scopes_reconcile(a);
 	pb_kernel_collect(a);
 }
@@ -364,7 +372,7 @@ static void run(struct pb_agent *a)
 int pb_agent_run(const struct pb_agent_opts *opts)
 {
 	struct pb_agent a = {
-		.opts = opts, .cgroup_fd = -1, .helper = { .fd = -1 }, .start_ns = pb_now_ns()
+		.opts = opts, .cgroup_fd = -1, .helper = { .fd = -1 }, .fionread = -1, .start_ns = pb_now_ns()
 	};
 
 	if (read_config(&a))

@@ -50,6 +50,8 @@ struct pb_agent_opts {
 	  "the table of resolvers is full: by one not yet in it names inside are not found") \
 	X(ROUTE, "route", \
 	  "no unreachable route for the pool: unmanaged clients may wait for a timeout") \
+	X(NODE, "node-address", \
+	  "node-address is not an address of this host: clients in other namespaces are refused") \
 	X(SCOPE, "scope", "a [scope] of the configuration could not be applied, see the log") \
 	X(WATCH, "watch", "cgroups cannot be watched: scopes are released with a delay") \
 	X(EVENTS, "events", "the event ring cannot be read: why and events show nothing")
@@ -87,6 +89,8 @@ struct pb_agent {
 	struct pb_ratelimit run_rate;
 
 	struct pb_config kernel; /* pb_config[0] as last written */
+	int fionread;		 /* enum pb_probe_state of splice-fionread; -1: not asked */
+	const char *splice_said; /* why nothing is spliced, as last logged */
 	uint64_t start_ns;
 	uint64_t collected_ns;
 	uint32_t warnings; /* bits of enum pb_warning */
@@ -113,6 +117,8 @@ int pb_kernel_open(struct pb_agent *a);
 /* Rules of the configuration into the other bank, which then becomes the one in force. */
 int pb_kernel_set_rules(struct pb_agent *a, char err[PB_ERR_LEN]);
 int pb_kernel_attach(struct pb_agent *a);
+/* PB_CFG_SPLICE: may connections be spliced, by the configuration, the hooks and the kernel? */
+int pb_kernel_splice(struct pb_agent *a);
 /* Attaches again what is missing; drops links of cgroups that are gone. */
 void pb_kernel_heal(struct pb_agent *a);
 void pb_kernel_collect(struct pb_agent *a);
@@ -134,6 +140,18 @@ void pb_unpublish_egress(struct pb_agent *a, const struct pb_app_rec *rec);
 /* After @old went from the registry or was replaced: addresses and groups that nobody has now. */
 void pb_unpublish_rest(struct pb_agent *a, const struct pb_app *old);
 
+/* ---- splice.c ---- */
+/* Why nothing at all is spliced on this node; NULL: what both ends want is.  attached: pb_skmsg is;
+ * fionread: what the probe of that name said. */
+const char *pb_splice_why_not(const struct pb_config_agent *c, bool attached,
+			      enum pb_probe_state fionread);
+/* The same of the agent as it is.  Tries FIONREAD when it has to know, once. */
+const char *pb_splice_why_not_now(struct pb_agent *a);
+/* [splice] of the configuration into the kernel; what else was there goes. */
+int pb_splice_services(struct pb_agent *a);
+/* May connections of that application be spliced, by its setting or by that of a service of it? */
+bool pb_splice_expected(const struct pb_agent *a, const struct pb_app_rec *rec);
+
 /* ---- resolver.c: the DNS proxy ---- */
 int pb_resolver_start(struct pb_agent *a);
 
@@ -152,6 +170,13 @@ int pb_agent_paths(struct pb_agent *a);
 /* ---- routes.c ---- */
 /* Those of the configuration's pools, and no more those of the pools in @old. */
 void pb_routes(struct pb_agent *a, const struct pb_config *old);
+
+/* ---- node.c: clients in other network namespaces ---- */
+/* Those addresses of node-address that this host has now go into pb_node. */
+void pb_node_look(struct pb_agent *a);
+/* "- node-address X" and "+ node-address X". */
+void pb_node_changes(json_t *list, const struct pb_config_agent *o,
+		     const struct pb_config_agent *n);
 
 /* ---- reload.c ---- */
 /* Reads the configuration again; on error the old one stays.  *ret_changed, unless NULL: array of

@@ -19,7 +19,7 @@ struct saved {
 	uint32_t uid;
 	int64_t since; /* seconds since the epoch */
 	uint32_t n_egress;
-	uint32_t pad;
+	uint32_t splice; /* enum pb_splice; 0, unset, in what an older agent wrote */
 	struct pb_egress_item egress[PB_EGRESS_ITEMS];
 };
 
@@ -114,7 +114,11 @@ int pb_cgroup_save(int dir, const char *name, const struct pb_app_rec *rec, int6
 {
 	_cleanup_close_ int fd = open_dir(dir, name);
 	struct saved s = {
-		.version = XATTR_VERSION, .uid = rec->uid, .since = since, .n_egress = rec->n_egress
+		.version = XATTR_VERSION,
+		.uid = rec->uid,
+		.since = since,
+		.n_egress = rec->n_egress,
+		.splice = rec->splice,
 	};
 
 	if (fd < 0)
@@ -131,11 +135,12 @@ int pb_cgroup_restore(int dir, const char *name, struct pb_app_rec *rec, int64_t
 	if (fd < 0)
 		return fd;
 	if (fgetxattr(fd, XATTR, &s, sizeof(s)) != (ssize_t)sizeof(s) ||
-	    s.version != XATTR_VERSION || s.n_egress > PB_EGRESS_ITEMS)
+	    s.version != XATTR_VERSION || s.n_egress > PB_EGRESS_ITEMS || s.splice >= PB_SPLICE_NEVER)
 		return -ENODATA;
 	*ret_since = s.since;
 	rec->uid = s.uid;
 	rec->n_egress = s.n_egress;
+	rec->splice = (uint8_t)s.splice;
 	memcpy(rec->egress, s.egress, sizeof(rec->egress));
 	return 0;
 }

@@ -21,8 +21,8 @@ unsigned pb_cgroup_pids(int dir, const char *name, unsigned max);
 
 /*
  * What a restart cannot read back from the maps (who started the scope and
- * when, its egress list) is kept at the scope itself, as an extended attribute: it lives
- * and dies with the cgroup.  Absent or foreign: -ENODATA.
+ * when, its egress list, its own word about splices) is kept at the scope itself, as an extended
+ * attribute: it lives and dies with the cgroup.  Absent or foreign: -ENODATA.
  */
 int pb_cgroup_save(int dir, const char *name, const struct pb_app_rec *rec, int64_t since);
 int pb_cgroup_restore(int dir, const char *name, struct pb_app_rec *rec, int64_t *ret_since);

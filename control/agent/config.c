@@ -27,6 +27,7 @@ void pb_config_free(struct pb_config_file *c)
 		free(c->values[i].text);
 	free(c->values);
 	free(c->scopes);
+	free(c->services);
 	free(c->grants);
 	free(c->grant_src);
 	free(c);

@@ -16,6 +16,7 @@
 #define PB_CONFIG_FILES_MAX 256
 #define PB_CONFIG_SCOPES_MAX 1024
 #define PB_CONFIG_GRANTS_MAX 1024
+#define PB_CONFIG_SERVICES_MAX 1024
 #define PB_CONFIG_PATH_MAX 256
 #define PB_CONFIG_ERR_LEN 768 /* file name and PB_ERR_LEN */
 
@@ -27,9 +28,12 @@ struct pb_config_src {
 
 struct pb_config_agent {
 	char cluster[64];
-	uint8_t mode; /* enum pb_mode */
+	uint8_t mode;	/* enum pb_mode */
+	uint8_t splice; /* enum pb_splice: off, on, all or never */
+	bool splice_blind; /* also where FIONREAD does not count spliced bytes */
 	struct pb_addr pool4, pool6;
 	uint32_t pool4_bits, pool6_bits; /* of 128; 0: none */
+	struct pb_addr node4, node6;	 /* for clients in other namespaces; zero: none */
 	char domain[PB_CONFIG_PATH_MAX];
 	bool dns;
 	bool route;
@@ -53,6 +57,15 @@ struct pb_config_scope {
 	char egress[PB_CONFIG_LINE_MAX];
 	uint8_t local_deny;
 	uint8_t mode;
+	uint8_t splice; /* enum pb_splice: unset, on, all or off */
+};
+
+/* [splice]: one service's own setting. */
+struct pb_config_service {
+	char name[PB_NAME_LEN]; /* in lower case */
+	uint16_t port;
+	bool on;
+	struct pb_config_src src;
 };
 
 struct pb_config_value; /* text and source of every value, for printing */
@@ -64,6 +77,8 @@ struct pb_config_file {
 	size_t n_rules;
 	struct pb_config_scope *scopes;
 	size_t n_scopes;
+	struct pb_config_service *services;
+	size_t n_services;
 	struct pb_grant *grants;
 	struct pb_config_src *grant_src;
 	size_t n_grants;

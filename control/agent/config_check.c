@@ -29,6 +29,7 @@ void pb_config_registry(const struct pb_config_file *c, struct pb_reg_conf *ret)
 		.pool4_bits = c->agent.pool4_bits,
 		.pool6_bits = c->agent.pool6_bits,
 		.mode = c->agent.mode,
+		.splice = c->agent.splice,
 	};
 
 	snprintf(conf.cluster, sizeof(conf.cluster), "%s", c->agent.cluster);
@@ -46,6 +47,7 @@ void pb_config_claim(const struct pb_config_scope *s, uint64_t ref, struct pb_cl
 		.egress = s->egress,
 		.local_deny = s->local_deny,
 		.mode = s->mode,
+		.splice = s->splice,
 	};
 
 	memcpy(req.ips, s->ips, sizeof(req.ips));
@@ -79,8 +81,10 @@ int cfg_check(struct pb_config_file *c, char err[PB_CONFIG_ERR_LEN])
 {
 	_cleanup_(registry_freep) struct pb_registry *r = NULL;
 	struct pb_reg_conf conf;
-	int e;
+	int e = cfg_check_node(c, err);
 
+	if (e)
+		return e;
 	pb_config_registry(c, &conf);
 	e = pb_registry_new(&r, &conf);
 	for (size_t i = 0; !e && i < c->n_scopes; i++) {

@@ -4,7 +4,7 @@
 
 #include "config.h"
 
-enum cfg_section { CFG_NONE, CFG_AGENT, CFG_POLICY, CFG_SCOPE, CFG_GRANT, _CFG_MAX };
+enum cfg_section { CFG_NONE, CFG_AGENT, CFG_POLICY, CFG_SPLICE, CFG_SCOPE, CFG_GRANT, _CFG_MAX };
 enum cfg_kind { CFG_MAIN, CFG_IDENTITY }; /* which sections a file may have */
 
 #define KEY_REPEAT (1u << 0)   /* may be given several times */
@@ -68,6 +68,14 @@ int cfg_parse_tags(void *obj, const struct cfg_key *key, const char *value, char
 int cfg_resolve(struct pb_config_file *c, const struct pb_config_lookup *lookup,
 		char err[PB_CONFIG_ERR_LEN]);
 extern const struct pb_config_lookup cfg_system_lookup;
+
+/* ---- config_splice.c ---- */
+int cfg_parse_splice(void *obj, const struct cfg_key *key, const char *value, char *err);
+int cfg_parse_service(void *obj, const struct cfg_key *key, const char *value, char *err);
+
+/* ---- config_node.c ---- */
+int cfg_parse_node(void *obj, const struct cfg_key *key, const char *value, char *err);
+int cfg_check_node(const struct pb_config_file *c, char err[PB_CONFIG_ERR_LEN]);
 
 /* ---- config_check.c ---- */
 int cfg_check(struct pb_config_file *c, char err[PB_CONFIG_ERR_LEN]);

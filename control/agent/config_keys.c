@@ -218,7 +218,7 @@ static int parse_later(void *obj, const struct cfg_key *key, const char *value, 
 	return *value ? 0 : pb_fail(err, -EINVAL, "the value is empty");
 }
 
-const char *const cfg_sections[_CFG_MAX] = { "", "agent", "policy", "scope", "grant" };
+const char *const cfg_sections[_CFG_MAX] = { "", "agent", "policy", "splice", "scope", "grant" };
 
 #define AT(type, member) \
 	offsetof(struct pb_config_##type, member), sizeof(((struct pb_config_##type *)0)->member)
@@ -233,12 +233,21 @@ const struct cfg_key cfg_keys[] = {
 	  parse_pool, AT(agent, pool4), 0 },
 	{ CFG_AGENT, "pool6", "none", "IPv6 network virtual addresses come from, or none",
 	  parse_pool, AT(agent, pool6), 0 },
+	{ CFG_AGENT, "node-address", "none",
+	  "addresses of this host for clients in other network namespaces, or none", cfg_parse_node,
+	  0, 0, 0 },
 	{ CFG_AGENT, "domain", "patchbay.internal", "DNS domain the names also resolve in",
 	  parse_name, AT(agent, domain), 0 },
 	{ CFG_AGENT, "dns", "on", "answer DNS queries of managed programs: on or off", parse_switch,
 	  AT(agent, dns), 0 },
 	{ CFG_AGENT, "route", "on", "unreachable route for the pools: on or off", parse_switch,
 	  AT(agent, route), 0 },
+	{ CFG_AGENT, "splice", "off",
+	  "splice local connections: on, all (also sockets that block), off (those that ask only) or never",
+	  cfg_parse_splice, AT(agent, splice), 0 },
+	{ CFG_AGENT, "splice_blind", "off",
+	  "splice even where FIONREAD does not count spliced bytes: on or off", parse_switch,
+	  AT(agent, splice_blind), 0 },
 	{ CFG_AGENT, "group", "", "unix group that may use the control socket; empty: root only",
 	  parse_word, AT(agent, group), 0 },
 	{ CFG_AGENT, "log", "info", "error, warn, info or debug", parse_log, AT(agent, log), 0 },
@@ -250,6 +259,8 @@ const struct cfg_key cfg_keys[] = {
 	  AT(agent, run_dir), 0 },
 	{ CFG_POLICY, "rule", NULL, "allow|deny from SEL to SEL[:PORT][/tcp|/udp]", parse_rule, 0,
 	  0, KEY_REPEAT },
+	{ CFG_SPLICE, "service", NULL, "NAME:PORT on|off, before what its application says",
+	  cfg_parse_service, 0, 0, KEY_REPEAT },
 	{ CFG_SCOPE, "cgroup", NULL, "the cgroup to manage: absolute path", parse_path,
 	  AT(scope, cgroup), KEY_REQUIRED },
 	{ CFG_SCOPE, "name", NULL, "name of the application; without one it is a client only",
@@ -264,6 +275,8 @@ const struct cfg_key cfg_keys[] = {
 	{ CFG_SCOPE, "mode", "enforce",
 	  "enforce, audit or off; the laxer of this and the node's holds", parse_mode,
 	  AT(scope, mode), 0 },
+	{ CFG_SCOPE, "splice", NULL, "on, all or off; without it as the node says", cfg_parse_splice,
+	  AT(scope, splice), 0 },
 	{ CFG_GRANT, "user", NULL, "user the grant is for, by name or number", parse_later, 0, 0,
 	  0 },
 	{ CFG_GRANT, "group", NULL, "or group", parse_later, 0, 0, 0 },

@@ -265,7 +265,7 @@ static int add_value(struct cfg_parser *p, const struct cfg_key *key, const char
 static int set_value(struct cfg_parser *p, const struct cfg_key *key, const char *text)
 {
 	const struct pb_config_value *had = cfg_value(p->c, key->section, p->owner, key->name);
-	size_t n_rules = p->c->n_rules;
+	size_t n_rules = p->c->n_rules, n_services = p->c->n_services;
 	char why[PB_ERR_LEN];
 	int e;
 
@@ -277,6 +277,8 @@ static int set_value(struct cfg_parser *p, const struct cfg_key *key, const char
 		return cfg_fail(p, p->line, e, "%s: %s", key->name, why);
 	if (p->c->n_rules > n_rules)
 		p->c->rule_src[n_rules] = (struct pb_config_src){ p->file, p->line };
+	if (p->c->n_services > n_services)
+		p->c->services[n_services].src = (struct pb_config_src){ p->file, p->line };
 	return add_value(p, key, text);
 }
 

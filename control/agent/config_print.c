@@ -47,6 +47,10 @@ void pb_config_print(FILE *f, const struct pb_config_file *c, bool with_source)
 	print_section(f, c, CFG_AGENT, 0, with_source);
 	fprintf(f, "\n[policy]\n");
 	print_section(f, c, CFG_POLICY, 0, with_source);
+	if (c->n_services) {
+		fprintf(f, "\n[splice]\n");
+		print_section(f, c, CFG_SPLICE, 0, with_source);
+	}
 	for (size_t i = 0; i < c->n_scopes; i++) {
 		fprintf(f, "\n[scope %s]\n", c->scopes[i].label);
 		print_section(f, c, CFG_SCOPE, i, with_source);

@@ -148,6 +148,29 @@ int pb_kernel_attach(struct pb_agent *a)
 	return 0;
 }
 
+/* Not asked before the hooks are attached: what an earlier agent spliced stays so until then. */
+int pb_kernel_splice(struct pb_agent *a)
+{
+	const char *why = pb_splice_why_not_now(a);
+	bool change = !why != !!(a->kernel.flags & PB_CFG_SPLICE);
+	int err = 0;
+
+	if (change) {
+		a->kernel.flags ^= PB_CFG_SPLICE;
+		err = write_config(a);
+		if (err)
+			a->kernel.flags ^= PB_CFG_SPLICE;
+	}
+	if (err || (!change && why == a->splice_said))
+		return err;
+	a->splice_said = why;
+	if (why)
+		log_info("no connection is spliced: %s", why);
+	else
+		log_info("local connections may be spliced, where both ends want it");
+	return 0;
+}
+
 /* The managed cgroup is empty and somebody removed it: make it again. */
 static void heal_cgroup(struct pb_agent *a)
 {

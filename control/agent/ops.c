@@ -6,12 +6,19 @@
 #include "util.h"
 
 static pb_op_fn *const handlers[_PB_REQ_MAX] = {
-	[PB_REQ_HELLO] = pb_op_hello,	      [PB_REQ_RUN] = pb_op_run,
-	[PB_REQ_APPS] = pb_op_apps,	      [PB_REQ_SERVICES] = pb_op_services,
-	[PB_REQ_ENDPOINTS] = pb_op_endpoints, [PB_REQ_STATUS] = pb_op_status,
-	[PB_REQ_EVENTS] = pb_op_events,	      [PB_REQ_WHY] = pb_op_why,
-	[PB_REQ_CHECK] = pb_op_check,	      [PB_REQ_POLICY] = pb_op_policy,
-	[PB_REQ_RELOAD] = pb_op_reload,	      [PB_REQ_RELEASE] = pb_op_release,
+	[PB_REQ_HELLO] = pb_op_hello,
+	[PB_REQ_RUN] = pb_op_run,
+	[PB_REQ_APPS] = pb_op_apps,
+	[PB_REQ_SERVICES] = pb_op_services,
+	[PB_REQ_ENDPOINTS] = pb_op_endpoints,
+	[PB_REQ_STATUS] = pb_op_status,
+	[PB_REQ_FLOWS] = pb_op_flows,
+	[PB_REQ_EVENTS] = pb_op_events,
+	[PB_REQ_WHY] = pb_op_why,
+	[PB_REQ_CHECK] = pb_op_check,
+	[PB_REQ_POLICY] = pb_op_policy,
+	[PB_REQ_RELOAD] = pb_op_reload,
+	[PB_REQ_RELEASE] = pb_op_release,
 };
 
 int pb_op_fail(struct pb_op_ctx *c, int err, const char *fmt, ...)

@@ -28,6 +28,7 @@ pb_op_fn pb_op_services;  /* ops_read.c */
 pb_op_fn pb_op_endpoints; /* ops_read.c */
 pb_op_fn pb_op_status;	  /* ops_read.c */
 pb_op_fn pb_op_policy;	  /* ops_read.c */
+pb_op_fn pb_op_flows;	  /* ops_flows.c */
 pb_op_fn pb_op_events;	  /* ops_events.c */
 pb_op_fn pb_op_why;	  /* ops_events.c */
 pb_op_fn pb_op_check;	  /* ops_events.c */

@@ -6,8 +6,9 @@
 #include "events.h"
 #include "ops.h"
 #include "util.h"
+#include "view.h"
 
-#define WHY_MAX 32 /* decisions shown by `why` */
+#define WHY_MAX 32 /* decisions, and connections, shown by `why` */
 
 /* A name or a ref; the name need not be alive: its events may be remembered. */
 static int parse_filter(struct pb_op_ctx *c, struct pb_event_filter *f)
@@ -103,6 +104,20 @@ static json_t *decisions(struct pb_op_ctx *c, const struct pb_target *t, const c
 	return list;
 }
 
+/* Live connections of @app to the target, as "flows"; where they cannot be listed, without. */
+static void live_flows(struct pb_op_ctx *c, const struct pb_target *t, const char *name,
+		       uint64_t ref)
+{
+	struct pb_flow_ask q = { .name = name, .ref = ref, .dest = t, .limit = WHY_MAX };
+	json_t *o = json_object();
+
+	if (o && !pb_view_flows(c->agent, &q, o)) {
+		json_object_set(c->out, "flows", json_object_get(o, "flows"));
+		json_object_set(c->out, "flows_total", json_object_get(o, "total"));
+	}
+	json_decref(o);
+}
+
 int pb_op_why(struct pb_op_ctx *c)
 {
 	const char *app = pb_request_string(c->req, "app");
@@ -120,6 +135,7 @@ int pb_op_why(struct pb_op_ctx *c)
 		pb_ref_parse(app, &ref);
 	pb_events_drain(c->agent);
 	json_object_set_new(c->out, "decisions", decisions(c, &t, app, ref));
+	live_flows(c, &t, app, ref);
 	answer = json_object();
 	err = pb_check_json(c->agent, app, dest, PB_PROTO_TCP, answer, c->err);
 	if (!err)

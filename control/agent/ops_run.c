@@ -42,6 +42,7 @@ static int parse(struct run *r)
 {
 	const struct pb_request *q = r->c->req;
 	const char *local = pb_request_string(q, "local"), *mode = pb_request_string(q, "mode");
+	const char *splice = pb_request_string(q, "splice");
 	const struct pb_peer *peer = pb_conn_peer(r->c->conn);
 	int err = parse_ips(r);
 
@@ -63,6 +64,10 @@ static int parse(struct run *r)
 	if (r->req.mode > (int)r->c->agent->kernel.mode && peer->uid)
 		return pb_op_fail(r->c, -EPERM,
 				  "mode %s is laxer than the agent's: only root may ask", mode);
+	r->req.splice = splice ? pb_splice_parse(splice, false) : PB_SPLICE_UNSET;
+	if (r->req.splice < 0)
+		return pb_op_fail(r->c, -EINVAL, "splice is \"%.40s\", but must be on, all or off",
+				  splice);
 	r->req.uid = peer->uid;
 	r->req.gids = peer->gids;
 	r->req.n_gids = peer->n_gids;
@@ -162,6 +167,7 @@ static int answer(struct run *r)
 	json_object_set_new(o, "ref", json_string(pb_ref_format(r->req.ref, ref)));
 	json_object_set_new(o, "name", json_string(r->rec->app.name));
 	json_object_set_new(o, "ips", pb_view_ips(&r->rec->app));
+	json_object_set_new(o, "splice", json_boolean(pb_splice_expected(r->c->agent, r->rec)));
 	return 0;
 }
 

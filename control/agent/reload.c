@@ -47,6 +47,48 @@ static void add_missing(json_t *list, char sign, const struct pb_config_file *in
 			json_array_append_new(list, json_sprintf("%c %s", sign, in->rule[i]));
 }
 
+static bool has_service(const struct pb_config_file *c, const struct pb_config_service *s)
+{
+	for (size_t i = 0; i < c->n_services; i++)
+		if (c->services[i].port == s->port && c->services[i].on == s->on &&
+		    !strcmp(c->services[i].name, s->name))
+			return true;
+	return false;
+}
+
+static void add_services(json_t *list, char sign, const struct pb_config_file *in,
+			 const struct pb_config_file *from)
+{
+	for (size_t i = 0; i < in->n_services; i++) {
+		const struct pb_config_service *s = &in->services[i];
+
+		if (!has_service(from, s))
+			json_array_append_new(list,
+					      json_sprintf("%c splice %s:%u %s", sign, s->name,
+							   s->port, s->on ? "on" : "off"));
+	}
+}
+
+static void add_splice(json_t *list, const struct pb_config_file *o, const struct pb_config_file *n)
+{
+	if (o->agent.splice != n->agent.splice) {
+		json_array_append_new(list,
+				      json_sprintf("- splice %s", pb_splice_name(o->agent.splice)));
+		json_array_append_new(list,
+				      json_sprintf("+ splice %s", pb_splice_name(n->agent.splice)));
+	}
+	if (o->agent.splice_blind != n->agent.splice_blind) {
+		json_array_append_new(list,
+				      json_sprintf("- splice_blind %s",
+						   o->agent.splice_blind ? "on" : "off"));
+		json_array_append_new(list,
+				      json_sprintf("+ splice_blind %s",
+						   n->agent.splice_blind ? "on" : "off"));
+	}
+	add_services(list, '-', o, n);
+	add_services(list, '+', n, o);
+}
+
 static json_t *changes(const struct pb_config_file *o, const struct pb_config_file *n)
 {
 	json_t *list = json_array();
@@ -56,10 +98,20 @@ static json_t *changes(const struct pb_config_file *o, const struct pb_config_fi
 		json_array_append_new(list, json_sprintf("+ mode %s", pb_mode_name(n->agent.mode)));
 	}
 	if (list) {
+		pb_node_changes(list, &o->agent, &n->agent);
+		add_splice(list, o, n);
 		add_missing(list, '-', o, n);
 		add_missing(list, '+', n, o);
 	}
 	return list;
+}
+
+/* As the configuration that stays has it. */
+static void take_back_splice(struct pb_agent *a)
+{
+	pb_registry_set_splice(a->registry, a->conf->agent.splice);
+	if (pb_splice_services(a) || pb_publish_all(a))
+		log_warn("splices: not all of the old configuration could be put back");
 }
 
 static int put_in_force(struct pb_agent *a, struct pb_config_file *next, char err[PB_ERR_LEN])
@@ -68,11 +120,19 @@ static int put_in_force(struct pb_agent *a, struct pb_config_file *next, char er
 	int r;
 
 	a->conf = next;
-	r = pb_kernel_set_rules(a, err);
+	pb_registry_set_splice(a->registry, next->agent.splice);
+	r = pb_splice_services(a);
+	if (r)
+		snprintf(err, PB_ERR_LEN, "the services of [splice] cannot be written: %s",
+			 strerror(-r));
+	if (!r)
+		r = pb_kernel_set_rules(a, err);
 	if (!r)
 		r = pb_registry_set_grants(a->registry, next->grants, next->n_grants);
-	if (r)
+	if (r) {
 		a->conf = old;
+		take_back_splice(a);
+	}
 	return r;
 }
 
@@ -100,6 +160,8 @@ int pb_reload(struct pb_agent *a, json_t **ret_changed, char err[PB_ERR_LEN])
 		return r;
 	}
 	pb_log_set_level((enum pb_log_level)next->agent.log);
+	pb_kernel_splice(a);
+	pb_node_look(a);
 	pb_scope_conf_refresh(a);
 	pb_resolver_look(a);
 	if (ret_changed)

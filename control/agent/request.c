@@ -14,7 +14,7 @@ struct field {
 	bool required;
 };
 
-#define FIELDS_MAX 6
+#define FIELDS_MAX 7
 
 static const struct {
 	const char *name;
@@ -29,11 +29,17 @@ static const struct {
 			   { "tags", F_STRINGS, false },
 			   { "egress", F_STRING, false },
 			   { "local", F_STRING, false },
-			   { "mode", F_STRING, false } } },
+			   { "mode", F_STRING, false },
+			   { "splice", F_STRING, false } } },
 	[PB_REQ_APPS] = { "apps", false, { { 0 } } },
 	[PB_REQ_SERVICES] = { "services", false, { { 0 } } },
 	[PB_REQ_ENDPOINTS] = { "endpoints", false, { { "service", F_STRING, false } } },
 	[PB_REQ_STATUS] = { "status", false, { { 0 } } },
+	[PB_REQ_FLOWS] = { "flows",
+			   false,
+			   { { "app", F_STRING, false },
+			     { "spliced", F_BOOL, false },
+			     { "limit", F_INT, false } } },
 	[PB_REQ_EVENTS] = { "events",
 			    false,
 			    { { "follow", F_BOOL, false },

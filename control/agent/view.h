@@ -28,6 +28,18 @@ json_t *pb_view_service_endpoints(struct pb_agent *a, const struct pb_target *t)
 json_t *pb_view_apps(struct pb_agent *a);
 json_t *pb_view_status(struct pb_agent *a);
 
+/* Which connections: of any application (name NULL and ref 0), or of one, as either end; with dest
+ * as client only, and only those that go there. */
+struct pb_flow_ask {
+	const char *name;
+	uint64_t ref; /* not 0: name does not count */
+	const struct pb_target *dest;
+	bool spliced; /* only those of which a direction is spliced */
+	size_t limit;
+};
+/* Sets "flows", "total" and "truncated".  -EOPNOTSUPP: this kernel did not take the iterator. */
+int pb_view_flows(struct pb_agent *a, const struct pb_flow_ask *q, json_t *into);
+
 json_t *pb_view_ips(const struct pb_app *app);
 const char *pb_mode_name(unsigned mode); /* enum pb_mode */
 int pb_mode_parse(const char *text);	 /* enum pb_mode or -EINVAL */

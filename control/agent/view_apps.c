@@ -92,12 +92,15 @@ static json_t *app_json(struct pb_agent *a, const struct pb_app_rec *r)
 	pb_time_format((s ? s->since : 0) * 1000000000, since, sizeof(since));
 	since[19] = 'Z';
 	since[20] = '\0';
-	return json_pack("{s:s, s:s, s:s, s:s?, s:o, s:o, s:s, s:o, s:s, s:b, s:b, s:i, s:I, s:s}",
+	return json_pack("{s:s, s:s, s:s, s:s?, s:o, s:o, s:s, s:o, s:s, s:s, s:s?, s:b, s:b, s:i, "
+			 "s:I, s:s}",
 			 "ref", pb_ref_format(r->ref, ref), "name", r->app.name, "id",
 			 pb_ref_format(r->app.id, id), "scope", s ? s->name : NULL, "ips",
 			 pb_view_ips(&r->app), "tags", tags_of(&r->tags), "mode",
 			 pb_mode_name(r->app.mode), "egress", egress_of(r), "local",
-			 r->app.flags & PB_APP_LOCAL_DENY ? "deny" : "allow", "named",
+			 r->app.flags & PB_APP_LOCAL_DENY ? "deny" : "allow", "splice",
+			 pb_splice_name(pb_splice_of(r->app.flags)), "splice_set",
+			 r->splice ? pb_splice_name(r->splice) : NULL, "named",
 			 !!(r->app.flags & PB_APP_NAMED), "quarantined",
 			 !!(r->app.flags & PB_APP_QUARANTINED), "pids", (int)pids, "uid",
 			 (json_int_t)r->uid, "since", since);

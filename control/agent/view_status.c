@@ -81,6 +81,21 @@ static json_t *dns_json(struct pb_agent *a)
 				      s.bad_answers));
 }
 
+/* Whether connections can be spliced now, and why not. */
+static json_t *splice_json(struct pb_agent *a)
+{
+	unsigned node = a->conf->agent.splice;
+	bool available = pb_loader_splice(a->loader);
+	const char *why = pb_splice_why_not_now(a);
+
+	if (!why && !(a->kernel.flags & PB_CFG_SPLICE))
+		why = "pb_config cannot be written";
+	return json_pack("{s:b, s:b, s:s, s:b, s:I, s:s?}", "available", available, "allowed", !why,
+			 "default", pb_splice_name(node == PB_SPLICE_UNSET ? PB_SPLICE_OFF : node),
+			 "blind", a->fionread != PB_PROBE_OK, "services",
+			 (json_int_t)a->conf->n_services, "why", why);
+}
+
 static json_t *warnings_json(const struct pb_agent *a)
 {
 	json_t *list = json_array();
@@ -118,7 +133,7 @@ json_t *pb_view_status(struct pb_agent *a)
 
 	pb_maps_stats(a->maps, stats);
 	return json_pack("{s:s, s:i, s:I, s:I, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:o, "
-			 "s:o, s:o}",
+			 "s:o, s:o, s:o}",
 			 "version", PB_VERSION, "pid", (int)getpid(), "uptime_s",
 			 (json_int_t)((pb_now_ns() - a->start_ns) / 1000000000), "generation",
 			 (json_int_t)a->kernel.gen, "mode", pb_mode_name(a->kernel.mode),
@@ -127,5 +142,5 @@ json_t *pb_view_status(struct pb_agent *a)
 			 length_and_free(pb_view_services(a)), "endpoints",
 			 length_and_free(pb_view_service_endpoints(a, NULL)), "events_lost",
 			 (json_int_t)stats[PB_R_EVENT_LOST], "reasons", reasons_json(stats), "dns",
-			 dns_json(a), "warnings", warnings);
+			 dns_json(a), "splice", splice_json(a), "warnings", warnings);
 }

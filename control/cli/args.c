@@ -202,7 +202,7 @@ static int note_option(struct parser *p, const struct cli_opt *o, const char *va
 			 o->words);
 		return -EINVAL;
 	}
-	if (!o->many && cli_given(a, o->name)) {
+	if (!(o->how & CLI_MANY) && cli_given(a, o->name)) {
 		snprintf(p->err, CLI_ERR_LEN, "option '--%s' is given twice", o->name);
 		return -EINVAL;
 	}
@@ -214,6 +214,11 @@ static int note_option(struct parser *p, const struct cli_opt *o, const char *va
 	a->opts[a->n_opts++].value = value;
 	note_global(p->c, a, o, value);
 	return 0;
+}
+
+bool cli_takes_next(const struct cli_opt *o)
+{
+	return o->arg && !(o->how & CLI_BARE);
 }
 
 /* --name, --name VALUE, --name=VALUE, -k, -k VALUE, -kVALUE */
@@ -234,6 +239,8 @@ static int parse_option(struct parser *p)
 		snprintf(p->err, CLI_ERR_LEN, "option '--%s' takes no value", o->name);
 		return -EINVAL;
 	}
+	if (!value && !cli_takes_next(o))
+		value = o->arg;
 	if (o->arg && !value) {
 		if (p->at >= p->argc) {
 			snprintf(p->err, CLI_ERR_LEN, "option '--%s' needs a value: %s", o->name,

@@ -34,11 +34,15 @@ enum cli_exit {
 struct cli; /* what every verb gets */
 struct cli_args;
 
+/* cli_opt.how; false stands for neither */
+#define CLI_MANY 1u /* may be repeated */
+#define CLI_BARE 2u /* --NAME alone is --NAME=ARG; the value is never the next word */
+
 struct cli_opt {
 	const char *name;  /* long name without dashes */
 	char key;	   /* one-letter form, 0: none */
-	bool many;	   /* may be repeated */
-	const char *arg;   /* what the value is called; NULL: takes none */
+	unsigned how;	   /* CLI_* */
+	const char *arg;   /* what the value is called; NULL: takes none; CLI_BARE: the value */
 	const char *words; /* the values there are, separated by blanks; NULL: free text */
 	const char *help;
 };
@@ -90,6 +94,8 @@ const char *cli_value(const struct cli_args *a, const char *name);
 const char *cli_nth(const struct cli_args *a, const char *name, unsigned i);
 /* Is @word one of the blank-separated @words? */
 bool cli_is_word(const char *word, const char *words);
+/* Is the value of that option a word of its own? */
+bool cli_takes_next(const struct cli_opt *o);
 /* The likeliest of @list a user meant by @word; NULL when none is near. */
 const char *cli_nearest(const char *word, const char *const *list, size_t n);
 
@@ -118,6 +124,9 @@ int cli_ask_fd(const struct cli *c, json_t *req, int pass_fd, json_t **ret);
 int cli_unreachable(const struct cli *c, int err);
 /* Prints the error of an answer that is not ok and returns the exit code. */
 int cli_refused(const struct cli *c, const json_t *answer);
+
+/* cmd_flows.c: one line for a connection. */
+void cli_print_flow(const json_t *flow);
 
 /* show.c: strings out of answers, never NULL ("-" when missing) */
 const char *cli_str(const json_t *obj, const char *key);
@@ -158,6 +167,7 @@ int cmd_run(const struct cli *c, const struct cli_args *a);
 int cmd_apps(const struct cli *c, const struct cli_args *a);
 int cmd_services(const struct cli *c, const struct cli_args *a);
 int cmd_endpoints(const struct cli *c, const struct cli_args *a);
+int cmd_flows(const struct cli *c, const struct cli_args *a);
 int cmd_status(const struct cli *c, const struct cli_args *a);
 int cmd_doctor(const struct cli *c, const struct cli_args *a);
 int cmd_events(const struct cli *c, const struct cli_args *a);

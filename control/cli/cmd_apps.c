@@ -19,9 +19,9 @@ int cmd_apps(const struct cli *c, const struct cli_args *a)
 		{ "NAME", "name", name_or_none }, { "REF", "ref", NULL },
 		{ "ADDRESSES", "ips", NULL },	  { "TAGS", "tags", NULL },
 		{ "MODE", "mode", NULL },	  { "EGRESS", "egress", NULL },
-		{ "LOCAL", "local", NULL },	  { "PIDS", "pids", NULL },
-		{ "UID", "uid", NULL },		  { "SINCE", "since", NULL },
-		{ "SCOPE", "scope", NULL },
+		{ "LOCAL", "local", NULL },	  { "SPLICE", "splice", NULL },
+		{ "PIDS", "pids", NULL },	  { "UID", "uid", NULL },
+		{ "SINCE", "since", NULL },	  { "SCOPE", "scope", NULL },
 	};
 
 	(void)a;

@@ -166,6 +166,13 @@ static int detach(const struct cli *c, const struct survey *s)
 			"cannot remove the unreachable route of the pool: %s; nothing else "
 			"was changed",
 			strerror(-err));
+	/* Spliced connections go back to TCP while the programs can still be told. */
+	err = pb_pin_splice_off(c->bpffs);
+	if (err && err != -ENOENT && err != -EPROTO)
+		return cli_error(c, exit_of(err), -err,
+				 "cannot send spliced connections back to TCP: %s; no hook and no "
+				 "map was removed",
+				 strerror(-err));
 	err = pb_loader_detach_all(c->bpffs, &removed);
 	if (err && err != -ENOENT)
 		return cli_error(c, exit_of(err), -err, "cannot remove everything below %s/%s: %s",

@@ -40,7 +40,7 @@ static int add_list(json_t *req, const struct cli_args *a, const char *opt, cons
 
 static json_t *request(const struct cli_args *a)
 {
-	static const char *const plain[] = { "name", "egress", "local", "mode" };
+	static const char *const plain[] = { "name", "egress", "local", "mode", "splice" };
 	json_auto_t *req = json_pack("{s:s}", "op", "run");
 
 	if (!req)
@@ -181,13 +181,22 @@ static void give_up(struct job *j)
 		;
 }
 
-static int release_and_wait(const struct cli *c, struct job *j)
+/* Asked for here, also where the node forbids it now, or by the configuration. */
+static bool is_spliced(const struct cli_args *a, const json_t *answer)
 {
+	const char *asked = cli_value(a, "splice");
+
+	return (asked && strcmp(asked, "off")) || json_is_true(json_object_get(answer, "splice"));
+}
+
+static int release_and_wait(const struct cli *c, struct job *j, bool spliced)
+{
+	char go = spliced ? RUN_GO_SPLICED : RUN_GO;
 	struct run_failure f;
 	ssize_t n;
 	int code;
 
-	n = write(j->go_wr, "", 1);
+	n = write(j->go_wr, &go, 1);
 	if (n != 1) { /* killed while it waited */
 		give_up(j);
 		return cli_error(c, CLI_RUN_FAILED, ECHILD,
@@ -241,5 +250,5 @@ int cmd_run(const struct cli *c, const struct cli_args *a)
 		give_up(&j);
 		return code;
 	}
-	return release_and_wait(c, &j);
+	return release_and_wait(c, &j, is_spliced(a, answer));
 }

@@ -84,6 +84,22 @@ static int print_reasons(const struct cli *c, const json_t *reasons)
 	return CLI_OK;
 }
 
+static void print_splice(const json_t *s)
+{
+	long long n = cli_int(s, "services");
+	char services[64] = "";
+
+	if (!s)
+		return;
+	if (n > 0)
+		snprintf(services, sizeof(services), "; %lld services have their own setting", n);
+	if (json_is_true(json_object_get(s, "allowed")))
+		line("splice", "possible, %s unless said otherwise%s", cli_str(s, "default"),
+		     services);
+	else
+		line("splice", "not possible: %s", cli_str(s, "why"));
+}
+
 static int print_answer(const struct cli *c, const json_t *a)
 {
 	const json_t *dns = json_object_get(a, "dns"), *w;
@@ -105,6 +121,7 @@ static int print_answer(const struct cli *c, const json_t *a)
 		     cli_int(dns, "refused"), cli_int(dns, "failed"));
 	else
 		line("dns", "off");
+	print_splice(json_object_get(a, "splice"));
 	json_array_foreach (json_object_get(a, "warnings"), i, w)
 		line("warning", "%s (%s)", cli_str(w, "text"), cli_str(w, "code"));
 	code = print_maps(c, json_object_get(a, "maps"));
@@ -131,6 +148,7 @@ static json_t *dead_json(const struct pins_state *s, int err, const char *messag
 	if (plane && s->config) {
 		json_object_set_new(plane, "generation", json_integer((json_int_t)s->conf.gen));
 		json_object_set_new(plane, "mode", json_string(pins_mode(s->conf.mode)));
+		json_object_set_new(plane, "splice", json_boolean(s->conf.flags & PB_CFG_SPLICE));
 	}
 	if (plane && s->beat && s->last.time_ns)
 		json_object_set_new(plane, "beat_age_s", json_real(beat_age_s(s)));

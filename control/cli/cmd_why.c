@@ -6,9 +6,10 @@
 int cmd_why(const struct cli *c, const struct cli_args *a)
 {
 	char dest[CLI_DEST_LEN], err[CLI_ERR_LEN], *text = NULL;
-	const json_t *event, *now;
+	const json_t *event, *flow, *now;
 	json_auto_t *answer = NULL;
 	struct cli_dest d;
+	long long more;
 	size_t i;
 	int code;
 
@@ -28,6 +29,11 @@ int cmd_why(const struct cli *c, const struct cli_args *a)
 		cli_print_event(event);
 	if (!json_array_size(json_object_get(answer, "decisions")))
 		puts("no decision about this destination is remembered");
+	json_array_foreach (json_object_get(answer, "flows"), i, flow)
+		cli_print_flow(flow);
+	more = cli_int(answer, "flows_total") - (long long)i;
+	if (more > 0)
+		printf("live: and %lld more\n", more);
 	now = json_object_get(answer, "answer");
 	text = strdup(json_is_string(now) ? json_string_value(now) : cli_str(now, "text"));
 	if (!text)

@@ -13,18 +13,25 @@ static const char *exit_codes[][2] = {
 	{ "5", "done in part" },
 };
 
-/* "-o, --output text|json", "--name NAME" */
+/* "-o, --output text|json", "--name NAME", "--splice[=on|off]" */
 static void option_words(const struct cli_opt *o, char *buf, size_t len)
 {
 	const char *value = o->words ? o->words : o->arg;
-	char key[8] = "";
+	bool bare = o->how & CLI_BARE;
+	char key[8] = "", words[64] = "";
 
 	if (o->key)
 		snprintf(key, sizeof(key), "-%c, ", o->key);
-	snprintf(buf, len, "%s--%s%s%s", key, o->name, value ? " " : "", value ? value : "");
-	for (char *p = o->words ? buf + strlen(buf) - strlen(o->words) : buf + strlen(buf); *p; p++)
+	if (value)
+		snprintf(words, sizeof(words), "%s", value);
+	for (char *p = words; o->words && *p; p++)
 		if (*p == ' ')
 			*p = '|';
+	snprintf(buf, len, "%s--%s%s%s%s", key, o->name,
+		 bare	 ? "[="
+		 : value ? " "
+			 : "",
+		 words, bare ? "]" : "");
 }
 
 static void print_options(const struct cli_opt *o)
@@ -118,14 +125,19 @@ void cli_man(void)
 
 static void complete_options(const struct cli_opt *o)
 {
-	for (; o->name; o++)
+	for (; o->name; o++) {
 		printf(" --%s", o->name);
+		for (const char *w = o->how & CLI_BARE ? o->words : ""; *w; w += strspn(w, " ")) {
+			printf(" --%s=%.*s", o->name, (int)strcspn(w, " "), w);
+			w += strcspn(w, " ");
+		}
+	}
 }
 
 static void complete_values(const struct cli_opt *o)
 {
 	for (; o->name; o++) {
-		if (!o->words)
+		if (!o->words || !cli_takes_next(o))
 			continue;
 		if (o->key)
 			printf("\t-%c) words=\"%s\" ;;\n", o->key, o->words);
@@ -137,7 +149,7 @@ static void complete_values(const struct cli_opt *o)
 static void complete_valued(const struct cli_opt *o)
 {
 	for (; o->name; o++) {
-		if (!o->arg)
+		if (!cli_takes_next(o))
 			continue;
 		if (o->key)
 			printf("|-%c", o->key);

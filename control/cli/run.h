@@ -9,6 +9,10 @@
 
 #define RUN_TEXT_LEN 384
 
+/* What the waiting child is told. */
+#define RUN_GO 'g'
+#define RUN_GO_SPLICED 's' /* and its connections may be spliced */
+
 struct run_user {
 	bool set;
 	uid_t uid;
@@ -27,7 +31,7 @@ struct run_child {
 	char **command;
 	struct run_user user;
 	bool keep_fds, allow_raw;
-	int go_fd;		  /* a byte comes when the scope is entered; end of file: give up */
+	int go_fd;		  /* RUN_GO* once the scope is entered; end of file: give up */
 	int report_fd;		  /* struct run_failure */
 	sigset_t mask;		  /* the caller's */
 	struct sigaction on_chld; /* the caller's */
@@ -40,6 +44,8 @@ void run_child(const struct run_child *r) __attribute__((noreturn));
 int run_close_foreign_sockets(bool keep);
 int run_drop_raw(struct run_failure *f);
 int run_limit_families(struct run_failure *f);
+/* splice(2) never sees bytes that bypass the stack: it answers EINVAL, and programs read instead. */
+int run_refuse_splice(struct run_failure *f);
 int run_become(const struct run_user *u, struct run_failure *f);
 
 /* run_wait.c */

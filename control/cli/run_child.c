@@ -5,19 +5,18 @@
 #include "cli.h"
 
 /* False: the parent is gone or was refused, and nothing may start. */
-static bool wait_for_go(int fd)
+static bool wait_for_go(int fd, char *ret_go)
 {
-	char byte;
 	ssize_t n;
 
 	do
-		n = read(fd, &byte, 1);
+		n = read(fd, ret_go, 1);
 	while (n < 0 && errno == EINTR);
 	return n == 1;
 }
 
 /* The filter comes before the change of user: afterwards it would cost no_new_privs. */
-static int prepare(const struct run_child *r, struct run_failure *f)
+static int prepare(const struct run_child *r, bool spliced, struct run_failure *f)
 {
 	int err = 0;
 
@@ -26,6 +25,8 @@ static int prepare(const struct run_child *r, struct run_failure *f)
 		err = run_drop_raw(f);
 	if (!err && !r->allow_raw)
 		err = run_limit_families(f);
+	if (!err && spliced)
+		err = run_refuse_splice(f);
 	if (!err && r->user.set)
 		err = run_become(&r->user, f);
 	return err;
@@ -34,10 +35,11 @@ static int prepare(const struct run_child *r, struct run_failure *f)
 void run_child(const struct run_child *r)
 {
 	struct run_failure f = { .code = CLI_RUN_FAILED };
+	char go = RUN_GO;
 
-	if (!wait_for_go(r->go_fd))
+	if (!wait_for_go(r->go_fd, &go))
 		_exit(CLI_RUN_FAILED);
-	if (!prepare(r, &f)) {
+	if (!prepare(r, go == RUN_GO_SPLICED, &f)) {
 		sigaction(SIGCHLD, &r->on_chld, NULL);
 		sigprocmask(SIG_SETMASK, &r->mask, NULL);
 		execvp(r->command[0], r->command);

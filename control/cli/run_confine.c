@@ -155,7 +155,7 @@ static void seccomp_freep(scmp_filter_ctx *ctx)
 		seccomp_release(*ctx);
 }
 
-static int load_families(bool privileged)
+static int load_filter(bool privileged, int (*rules)(scmp_filter_ctx ctx))
 {
 	_cleanup_(seccomp_freep) scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
 	int err;
@@ -167,10 +167,20 @@ static int load_families(bool privileged)
 	if (!err)
 		err = add_arches(ctx);
 	if (!err)
-		err = refuse_families(ctx, SCMP_SYS(socket));
-	if (!err)
-		err = refuse_families(ctx, SCMP_SYS(socketpair));
+		err = rules(ctx);
 	return err ? err : seccomp_load(ctx);
+}
+
+static int families(scmp_filter_ctx ctx)
+{
+	int err = refuse_families(ctx, SCMP_SYS(socket));
+
+	return err ? err : refuse_families(ctx, SCMP_SYS(socketpair));
+}
+
+static int no_splice(scmp_filter_ctx ctx)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(splice), 0);
 }
 
 /*
@@ -203,11 +213,22 @@ static int load_socketcall(bool privileged)
 	return err ? err : seccomp_load(ctx);
 }
 
+static bool may_filter(void)
+{
+	return !capng_get_caps_process() && capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
+}
+
+int run_refuse_splice(struct run_failure *f)
+{
+	int err = load_filter(may_filter(), no_splice);
+
+	return err ? fail(f, err, "cannot install the filter of splice(2)") : 0;
+}
+
 int run_limit_families(struct run_failure *f)
 {
-	bool privileged =
-		!capng_get_caps_process() && capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
-	int err = load_families(privileged);
+	bool privileged = may_filter();
+	int err = load_filter(privileged, families);
 
 	if (!err)
 		err = load_socketcall(privileged);

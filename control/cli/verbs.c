@@ -15,14 +15,21 @@ const struct cli_opt cli_globals[] = {
 
 static const struct cli_opt run_opts[] = {
 	{ "name", 0, false, "NAME", NULL, "name of the application; without one the program is a client only" },
-	{ "ip", 0, true, "ADDR", NULL, "virtual address, at most one of each family (default: from the pool)" },
-	{ "tag", 0, true, "KEY=VALUE", NULL, "tag; programs that share a grp tag reach each other" },
+	{ "ip", 0, CLI_MANY, "ADDR", NULL, "virtual address, at most one of each family (default: from the pool)" },
+	{ "tag", 0, CLI_MANY, "KEY=VALUE", NULL, "tag; programs that share a grp tag reach each other" },
 	{ "egress", 0, false, "LIST", NULL, "what it reaches outside: all, none, or CIDR[:PORT],... (default: all)" },
 	{ "local", 0, false, "WORD", "allow deny", "may it use unmanaged services on loopback (default: allow)" },
 	{ "mode", 0, false, "MODE", "enforce audit off", "policy mode; the laxer of this and the global one holds" },
+	{ "splice", 0, CLI_BARE, "on", "on all off", "local connections bypass the TCP stack where the other end agrees; all: those of sockets that block too (default: as configured)" },
 	{ "user", 0, false, "USER", NULL, "run as this user (root only)" },
 	{ "keep-fds", 0, false, NULL, NULL, "pass on network sockets that are already open" },
 	{ "allow-raw", 0, false, NULL, NULL, "keep CAP_NET_RAW and every socket family (root only)" },
+	{ 0 },
+};
+
+static const struct cli_opt flows_opts[] = {
+	{ "spliced", 0, false, NULL, NULL, "only connections of which a direction is spliced" },
+	{ "limit", 0, false, "N", NULL, "at most N connections (default: 1000, at most 10000)" },
 	{ 0 },
 };
 
@@ -62,7 +69,9 @@ const struct cli_verb cli_verbs[] = {
 	  "leaves the program running. Network sockets that were open before are closed for the "
 	  "program, CAP_NET_RAW is dropped, and only sockets of the families unix, inet, inet6 "
 	  "and netlink can be made (32-bit programs that use socketcall(2) can make none). With "
-	  "**--user** HOME, USER and LOGNAME are set too.",
+	  "**--user** HOME, USER and LOGNAME are set too. For a program with **--splice**, or when "
+	  "the configuration switches splices on for it, splice(2) answers EINVAL, as it does for "
+	  "files that cannot be spliced: it would not see the bytes that bypass the stack.",
 	  run_opts, NULL, 0, 0, true, CLI_RUN_FAILED, cmd_run },
 	{ "apps", "", "list applications",
 	  "One line a scope: who it is, what it may reach, how many processes it holds.",
@@ -74,6 +83,13 @@ const struct cli_verb cli_verbs[] = {
 	{ "endpoints", "[SERVICE]", "list listening instances",
 	  "All of them, or those of SERVICE: NAME, ADDR, or either with :PORT.",
 	  no_opts, NULL, 0, 1, false, 0, cmd_endpoints },
+	{ "flows", "[APP]", "list the TCP connections of managed programs",
+	  "All that are established or half-closed, or those of APP (name or ref). An end whose "
+	  "socket is not a managed one of this machine is shown by its address alone. SPLICE is "
+	  "``yes``, ``part`` (one direction), ``ready`` (nothing was sent yet) or ``no``; the column "
+	  "-> has the reason for what the client sends, <- for what the server sends, each followed "
+	  "by the bytes that bypassed the stack. The list is taken while connections come and go.",
+	  flows_opts, NULL, 0, 1, false, 0, cmd_flows },
 	{ "status", "", "show the state of the agent and of the kernel side",
 	  "When the agent is dead the exit code is 3, and the kernel side is looked at directly.",
 	  no_opts, NULL, 0, 0, false, 0, cmd_status },
@@ -86,8 +102,8 @@ const struct cli_verb cli_verbs[] = {
 	  "were lost are counted in between. With JSON one object a line.",
 	  events_opts, NULL, 0, 0, false, 0, cmd_events },
 	{ "why", "APP DEST[:PORT]", "show the last decisions about a destination",
-	  "Prints what was decided for APP (name or ref) towards DEST, newest last, then what "
-	  "``check`` says now.",
+	  "Prints what was decided for APP (name or ref) towards DEST, newest last, then the live "
+	  "connections there, spliced or not and why, then what ``check`` says now.",
 	  no_opts, NULL, 2, 2, false, 0, cmd_why },
 	{ "check", "SRC DEST[:PORT]", "may SRC reach DEST? Sends nothing",
 	  "Answers by the same code as the kernel side. Exits 0 when allowed, 1 when refused.",

@@ -91,6 +91,8 @@ int claim_check(struct pb_registry *r, const struct pb_claim_req *req, char name
 			       pb_registry_by_ref(r, req->ref)->app.name);
 	if (req->mode < 0 || req->mode >= _PB_MODE_MAX)
 		return pb_fail(err, -EINVAL, "there is no mode %d", req->mode);
+	if (req->splice < 0 || req->splice >= PB_SPLICE_NEVER)
+		return pb_fail(err, -EINVAL, "an application's splice is on, all or off");
 	snprintf(name, PB_NAME_LEN, "~%llx", (unsigned long long)req->ref);
 	e = req->name ? check_name(req->name, name, err) : 0;
 	if (!e)
@@ -105,6 +107,7 @@ int claim_check(struct pb_registry *r, const struct pb_claim_req *req, char name
 		return e;
 	p->ref = req->ref;
 	p->uid = req->uid;
+	p->splice = (uint8_t)req->splice;
 	p->app.mode = (uint8_t)req->mode;
 	p->app.flags = (req->name ? PB_APP_NAMED : 0) | (p->tags.n ? PB_APP_TAGGED : 0) |
 		       (req->local_deny ? PB_APP_LOCAL_DENY : 0);
@@ -128,6 +131,14 @@ static uint64_t id_of(const struct pb_registry *r, const char *name)
 	uint64_t id = pb_siphash24(r->conf.key, name, (uint32_t)strlen(name));
 
 	return id ? id : 1;
+}
+
+uint64_t pb_registry_id(const struct pb_registry *r, const char *name)
+{
+	char lower[PB_NAME_LEN];
+
+	pb_name_lower(name, lower);
+	return id_of(r, lower);
 }
 
 /* The distributed application that has all of the addresses; NULL: all are free. */

@@ -157,6 +157,9 @@ void groups_put(struct pb_registry *r, const __u64 grp[PB_GROUP_WORDS]);
 void rules_apply(const struct pb_registry *r, struct rec *rec, unsigned bank);
 void rules_free(struct pb_registry *r, unsigned bank);
 
+/* ---- splice.c ---- */
+void splice_apply(const struct pb_registry *r, struct rec *rec);
+
 /* ---- grants.c ---- */
 int grants_check(const struct pb_registry *r, const struct pb_claim_req *req, const char *name,
 		 const struct pb_tags *tags, char err[PB_ERR_LEN]);

@@ -46,7 +46,7 @@ int pb_registry_new(struct pb_registry **ret, const struct pb_reg_conf *conf)
 	if (conf->pool4_bits && !pb_cidr_is_v4(&conf->pool4, conf->pool4_bits))
 		return -EINVAL;
 	if (conf->pool4_bits > 128 || conf->pool6_bits > 128 || conf->mode >= _PB_MODE_MAX ||
-	    (conf->pool6_bits && pb_addr_is_v4(&conf->pool6)))
+	    conf->splice >= _PB_SPLICE_MAX || (conf->pool6_bits && pb_addr_is_v4(&conf->pool6)))
 		return -EINVAL;
 	r = calloc(1, sizeof(*r));
 	if (!r)
@@ -140,6 +140,7 @@ static const struct pb_app_rec *rec_commit(struct pb_registry *r, struct rec *n,
 		app->flags |= PB_APP_QUARANTINED;
 	for (unsigned bank = 0; bank < PB_BANKS; bank++)
 		rules_apply(r, n, bank);
+	splice_apply(r, n);
 	TAILQ_INSERT_TAIL(&i->recs, n, link);
 	n->index = r->n_recs;
 	r->recs[r->n_recs++] = n;
@@ -181,8 +182,9 @@ static bool adoptable(const struct pb_app_rec *rec)
 	bool vip = !pb_addr_is_zero(&a->vip4) || !pb_addr_is_zero(&a->vip6);
 
 	if (!rec->ref || rec->ref >> 63 || !a->id || !a->ns || a->mode >= _PB_MODE_MAX ||
-	    a->egress >= _PB_EGRESS_MAX || rec->n_egress > PB_EGRESS_ITEMS ||
-	    rec->tags.n > PB_TAGS_MAX || !memchr(a->name, 0, sizeof(a->name)))
+	    rec->splice >= PB_SPLICE_NEVER || a->egress >= _PB_EGRESS_MAX ||
+	    rec->n_egress > PB_EGRESS_ITEMS || rec->tags.n > PB_TAGS_MAX ||
+	    !memchr(a->name, 0, sizeof(a->name)))
 		return false;
 	if (named != vip || (named ? !pb_name_valid(a->name) : a->name[0] != '~'))
 		return false;

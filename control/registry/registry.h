@@ -18,6 +18,19 @@
 #define PB_APP_IPS 2	   /* at most one of each family */
 #define PB_EGRESS_ITEMS 64 /* items of one egress list */
 
+/* Shall local connections be spliced: what one application says for itself (unset: as the node
+ * does), and what the node says for all (unset: off; never: also those that ask are not).  on is
+ * for sockets that do not block, all for those too that do.  Kept with scopes: numbers stay. */
+enum pb_splice {
+	PB_SPLICE_UNSET,
+	PB_SPLICE_ON,
+	PB_SPLICE_OFF,
+	PB_SPLICE_ALL,
+	PB_SPLICE_NEVER, /* from here on: the node's only */
+	_PB_SPLICE_MAX
+};
+#define PB_APP_SPLICE_ANY (PB_APP_SPLICE | PB_APP_SPLICE_ALL)
+
 /* From the configuration file; see docs/man/patchbay.conf.5.rst */
 struct pb_reg_conf {
 	char cluster[64];
@@ -25,6 +38,7 @@ struct pb_reg_conf {
 	struct pb_addr pool4, pool6;
 	uint32_t pool4_bits, pool6_bits; /* of 128; 0: none */
 	uint8_t mode;			 /* enum pb_mode */
+	uint8_t splice;			 /* enum pb_splice, the node's */
 };
 
 struct pb_egress_item {
@@ -43,7 +57,8 @@ struct pb_claim_req {
 	unsigned n_tags;
 	const char *egress; /* "all", "none", or "CIDR[:PORT],..."; NULL: all */
 	int local_deny;
-	int mode; /* enum pb_mode */
+	int mode;   /* enum pb_mode */
+	int splice; /* enum pb_splice, its own: not never */
 	uid_t uid;
 	const gid_t *gids;
 	unsigned n_gids;
@@ -54,6 +69,7 @@ struct pb_app_rec {
 	struct pb_app app; /* as it goes into pb_apps */
 	struct pb_tags tags;
 	uid_t uid;
+	uint8_t splice; /* enum pb_splice, its own; PB_APP_SPLICE_ANY follows from it */
 	unsigned n_egress;
 	struct pb_egress_item egress[PB_EGRESS_ITEMS];
 };
@@ -108,6 +124,11 @@ int pb_registry_adopt(struct pb_registry *r, const struct pb_app_rec *rec);
 int pb_registry_adopt_group(struct pb_registry *r, unsigned bit, const char *name);
 int pb_registry_release(struct pb_registry *r, uint64_t ref);
 
+/* Changes the node's word (enum pb_splice): PB_APP_SPLICE_ANY of every record follows. */
+void pb_registry_set_splice(struct pb_registry *r, unsigned splice);
+/* What the application of that name has, or will have, as pb_app.id. */
+uint64_t pb_registry_id(const struct pb_registry *r, const char *name);
+
 const struct pb_app_rec *pb_registry_by_ref(const struct pb_registry *r, uint64_t ref);
 /* All records in unspecified order: start with *pos = 0, ends with NULL. */
 const struct pb_app_rec *pb_registry_next(const struct pb_registry *r, size_t *pos);
@@ -159,6 +180,11 @@ struct pb_egress_entry {
 unsigned pb_egress_compile(const struct pb_app_rec *rec,
 			   struct pb_egress_entry ret[PB_EGRESS_ITEMS + 1]);
 int pb_rule_check(const char *text, char err[PB_ERR_LEN]);
+const char *pb_splice_name(unsigned splice); /* enum pb_splice */
+/* "on", "all", "off" or "never", which is the node's only; -EINVAL */
+int pb_splice_parse(const char *text, bool node);
+/* What the flags of an application say: on, all or off. */
+unsigned pb_splice_of(uint32_t app_flags);
 /* SipHash key of a cluster that has no secret: a function of its name, so public. */
 void pb_reg_key_derive(const char *cluster, uint8_t key[16]);
 

@@ -7,7 +7,7 @@ _patchbay()
 	local i verb='' first='' words=''
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		''|-o|--output|--run-dir|--bpffs|--name|--ip|--tag|--egress|--local|--mode|--user|--app|--last|--proto) ((i++)) ;;
+		''|-o|--output|--run-dir|--bpffs|--name|--ip|--tag|--egress|--local|--mode|--user|--limit|--app|--last|--proto) ((i++)) ;;
 		--)
 			[[ $verb == run ]] && { COMPREPLY=($(compgen -c -- "$cur")); return; }
 			;;
@@ -29,11 +29,12 @@ _patchbay()
 		return
 	fi
 	case $verb in
-	'') words="run apps services endpoints status doctor events why check policy reload release config detach version help" ;;
-	run) words=" --name --ip --tag --egress --local --mode --user --keep-fds --allow-raw" ;;
+	'') words="run apps services endpoints flows status doctor events why check policy reload release config detach version help" ;;
+	run) words=" --name --ip --tag --egress --local --mode --splice --splice=on --splice=off --user --keep-fds --allow-raw" ;;
 	apps) words="" ;;
 	services) words="" ;;
 	endpoints) words="" ;;
+	flows) words=" --spliced --limit" ;;
 	status) words="" ;;
 	doctor) words="" ;;
 	events) words=" --follow --app --refused --last" ;;

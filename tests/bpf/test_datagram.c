@@ -46,10 +46,12 @@ static void both_ways(int family, const char *bind_ip, const char *vip, const ch
 	cr_assert(l >= 0 && fixed >= 0, "%s", strerror(-(l < 0 ? l : fixed)));
 	for (int i = 0; i < 3; i++) {
 		round_trip(l, free_one, &to, &seen, &answered);
-		cr_assert(!strncmp(seen, client_prefix, strlen(client_prefix)), "server saw %s", seen);
+		cr_assert(!strncmp(seen, client_prefix, strlen(client_prefix)), "server saw %s",
+			  seen);
 		cr_assert_str_eq(answered, want);
 		round_trip(l, fixed, NULL, &seen, &answered);
-		cr_assert(!strncmp(seen, client_prefix, strlen(client_prefix)), "server saw %s", seen);
+		cr_assert(!strncmp(seen, client_prefix, strlen(client_prefix)), "server saw %s",
+			  seen);
 		cr_assert_str_eq(answered, want);
 	}
 	cr_assert_str_eq(peer_of(fixed), want);
@@ -96,9 +98,11 @@ Test(datagram, several_services_on_one_socket)
 
 Test(datagram, policy_refuses_at_once)
 {
-	struct scope s = scope_new("s", "10.9.0.1", NULL, 1), c = scope_new("c", "10.9.0.2", NULL, 2);
+	struct scope s = scope_new("s", "10.9.0.1", NULL, 1),
+		     c = scope_new("c", "10.9.0.2", NULL, 2);
 	struct any_addr to = sa_of(AF_INET, "10.9.0.1", 5353);
-	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353), fd = sock_in(&c, AF_INET, SOCK_DGRAM);
+	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353),
+	    fd = sock_in(&c, AF_INET, SOCK_DGRAM);
 
 	cr_assert(l >= 0);
 	cr_assert(sendto(fd, "x", 1, 0, &to.sa, to.len) < 0 && errno == EACCES, "%m");
@@ -131,9 +135,11 @@ Test(datagram, real_port_refuses_the_unidentified)
 
 Test(datagram, sources_are_forgotten_with_the_socket)
 {
-	struct scope s = scope_new("s", "10.9.0.1", NULL, 1), c = scope_new("c", "10.9.0.2", NULL, 1);
+	struct scope s = scope_new("s", "10.9.0.1", NULL, 1),
+		     c = scope_new("c", "10.9.0.2", NULL, 1);
 	struct any_addr to = sa_of(AF_INET, "10.9.0.1", 5353);
-	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353), fd = sock_in(&c, AF_INET, SOCK_DGRAM);
+	int l = serve(&s, AF_INET, SOCK_DGRAM, "0.0.0.0", 5353),
+	    fd = sock_in(&c, AF_INET, SOCK_DGRAM);
 	const char *seen, *answered;
 	uint32_t used, max;
 
@@ -161,7 +167,8 @@ Test(datagram, service_socket_talks_to_the_outside)
 
 Test(datagram, connected_pair_of_services)
 {
-	struct scope a = scope_new("a", "10.9.0.1", NULL, 1), b = scope_new("b", "10.9.0.2", NULL, 1);
+	struct scope a = scope_new("a", "10.9.0.1", NULL, 1),
+		     b = scope_new("b", "10.9.0.2", NULL, 1);
 	int fa = serve(&a, AF_INET, SOCK_DGRAM, "0.0.0.0", 7946);
 	int fb = serve(&b, AF_INET, SOCK_DGRAM, "0.0.0.0", 7946);
 	struct any_addr to = sa_of(AF_INET, "10.9.0.2", 7946);

@@ -64,7 +64,8 @@ Test(identity, dual_stack_listener_serves_every_kind_of_client)
 
 Test(identity, same_port_for_two_identities)
 {
-	struct scope x = scope_new("x", "10.9.0.1", NULL, 1), y = scope_new("y", "10.9.0.2", NULL, 1);
+	struct scope x = scope_new("x", "10.9.0.1", NULL, 1),
+		     y = scope_new("y", "10.9.0.2", NULL, 1);
 	int lx = serve(&x, AF_INET, SOCK_STREAM, "0.0.0.0", 80);
 	int ly = serve(&y, AF_INET, SOCK_STREAM, "10.9.0.2", 80);
 
@@ -110,7 +111,8 @@ Test(identity, foreign_addresses_cannot_be_bound)
 
 Test(identity, instances_share_the_load)
 {
-	struct scope a = scope_new("w", "10.9.0.1", NULL, 1), b = scope_new("w", "10.9.0.1", NULL, 1);
+	struct scope a = scope_new("w", "10.9.0.1", NULL, 1),
+		     b = scope_new("w", "10.9.0.1", NULL, 1);
 	int la = serve(&a, AF_INET, SOCK_STREAM, "0.0.0.0", 80);
 	int lb = serve(&b, AF_INET, SOCK_STREAM, "0.0.0.0", 80);
 	struct pollfd p[2] = { { .fd = la, .events = POLLIN }, { .fd = lb, .events = POLLIN } };
@@ -155,7 +157,8 @@ Test(identity, reuseport_workers_are_one_endpoint)
 
 Test(identity, shared_identity_meets_on_loopback_and_nobody_else)
 {
-	struct scope a = scope_new("a", "10.9.0.1", NULL, 1), b = scope_new("b", "10.9.0.1", NULL, 1);
+	struct scope a = scope_new("a", "10.9.0.1", NULL, 1),
+		     b = scope_new("b", "10.9.0.1", NULL, 1);
 	struct scope other = scope_new("o", "10.9.0.2", NULL, 1);
 	int l = serve(&a, AF_INET, SOCK_STREAM, "127.0.0.1", 5432), c;
 
@@ -171,7 +174,8 @@ Test(identity, shared_identity_meets_on_loopback_and_nobody_else)
 
 Test(identity, unmanaged_loopback_service_is_not_shadowed)
 {
-	struct scope a = scope_new("a", "10.9.0.1", NULL, 1), b = scope_new("b", "10.9.0.2", NULL, 1);
+	struct scope a = scope_new("a", "10.9.0.1", NULL, 1),
+		     b = scope_new("b", "10.9.0.2", NULL, 1);
 	int real = serve(NULL, AF_INET, SOCK_STREAM, "127.0.0.1", 6000);
 	int own = serve(&a, AF_INET, SOCK_STREAM, "127.0.0.1", 6000);
 
@@ -235,8 +239,10 @@ Test(identity, admission_dies_with_the_connection)
 
 Test(identity, policy_and_errno)
 {
-	struct scope web = scope_new("web", "10.9.0.1", NULL, 1), none = scope_new("n", NULL, NULL, 0);
-	struct scope two = scope_new("two", "10.9.0.2", NULL, 2), both = scope_new("b", NULL, NULL, 3);
+	struct scope web = scope_new("web", "10.9.0.1", NULL, 1),
+		     none = scope_new("n", NULL, NULL, 0);
+	struct scope two = scope_new("two", "10.9.0.2", NULL, 2),
+		     both = scope_new("b", NULL, NULL, 3);
 
 	cr_assert(serve(&web, AF_INET, SOCK_STREAM, "0.0.0.0", 80) >= 0);
 	cr_assert_eq(dial(&two, AF_INET, SOCK_STREAM, "10.9.0.1", 80), -EACCES);
@@ -251,10 +257,12 @@ Test(identity, policy_and_errno)
 
 Test(identity, source_bind)
 {
-	struct scope web = scope_new("web", "10.9.0.1", NULL, 1), c = scope_new("c", "10.9.0.2", NULL, 1);
+	struct scope web = scope_new("web", "10.9.0.1", NULL, 1),
+		     c = scope_new("c", "10.9.0.2", NULL, 1);
 	struct any_addr src = sa_of(AF_INET, "10.9.0.2", 0), port = sa_of(AF_INET, "0.0.0.0", 5555);
 	struct any_addr to = sa_of(AF_INET, "10.9.0.1", 80);
-	int l = serve(&web, AF_INET, SOCK_STREAM, "0.0.0.0", 80), fd = sock_in(&c, AF_INET, SOCK_STREAM);
+	int l = serve(&web, AF_INET, SOCK_STREAM, "0.0.0.0", 80),
+	    fd = sock_in(&c, AF_INET, SOCK_STREAM);
 
 	cr_assert(l >= 0);
 	cr_assert(!bind(fd, &src.sa, src.len), "bind: %m");
@@ -268,7 +276,8 @@ Test(identity, source_bind)
 
 Test(identity, unnamed_is_a_client_with_a_link_local_address)
 {
-	struct scope web = scope_new("web", "10.9.0.1", NULL, 1), anon = scope_new(NULL, NULL, NULL, 1);
+	struct scope web = scope_new("web", "10.9.0.1", NULL, 1),
+		     anon = scope_new(NULL, NULL, NULL, 1);
 	int l = serve(&web, AF_INET, SOCK_STREAM, "0.0.0.0", 80), fd;
 
 	cr_assert(dial(&anon, AF_INET, SOCK_STREAM, "10.9.0.1", 80) >= 0);

@@ -150,3 +150,39 @@ Test(maps_agent, one_map_by_its_pin)
 	cr_assert_eq(pb_pin_each(place.bpffs, "pb_ports", sizeof(k), sizeof(p) + 1, NULL, NULL),
 		     -EPROTO);
 }
+
+Test(maps_agent, rules_of_services_that_are_not_kept_go)
+{
+	struct pb_spl_rule_key keep[] = { { .id = 7, .port = htons(7) },
+					  { .id = 300, .port = htons(300) } };
+	struct pb_spl_rule_key other = { .id = 8, .port = htons(8) };
+	int fd = pb_maps_fd(maps, "pb_spl_rules");
+	struct pb_spl_rule rule;
+
+	cr_assert_eq(pb_maps_keep_spl_rules(maps, NULL, 0), 0);
+	for (uint16_t i = 1; i <= 300; i++)
+		cr_assert_eq(pb_maps_put_spl_rule(maps, i, htons(i), i == 7), 0);
+	cr_assert_eq(pb_maps_keep_spl_rules(maps, keep, 2), 298);
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(bpf_map_lookup_elem(fd, &keep[i], &rule), 0);
+		cr_assert_eq(rule.on, keep[i].id == 7);
+	}
+	cr_assert_eq(bpf_map_lookup_elem(fd, &other, &rule), -ENOENT);
+	cr_assert_eq(pb_maps_keep_spl_rules(maps, NULL, 0), 2);
+}
+
+Test(maps_agent, splices_are_switched_off_without_the_agent)
+{
+	struct pb_config c = { .flags = PB_CFG_GUARD | PB_CFG_SPLICE, .gen = 5, .mode = 2 };
+
+	cr_assert_eq(pb_maps_set_config(maps, &c), 0);
+	cr_assert_eq(pb_pin_splice_off("/nowhere"), -ENOENT);
+	cr_assert_eq(pb_pin_splice_off(place.bpffs), 0);
+	cr_assert_eq(pb_maps_get_config(maps, &c), 0);
+	cr_assert_eq(c.flags, PB_CFG_GUARD);
+	cr_assert_eq(c.gen, 6);
+	cr_assert_eq(c.mode, 2);
+	cr_assert_eq(pb_pin_splice_off(place.bpffs), 0);
+	cr_assert_eq(pb_maps_get_config(maps, &c), 0);
+	cr_assert_eq(c.gen, 6, "nothing to do, nothing written");
+}

@@ -164,6 +164,19 @@ libc.syscall.argtypes = [ctypes.c_long] + [ctypes.c_ulong] * 3
 print(libc.syscall(41, (1 << 32) + 40, 1, 0), ctypes.get_errno())'
 [ "$(uname -m)" != x86_64 ] || prints families-wide '^-1 97' -- "$PY" -c "$wide"
 
+# ---- splice(2): EINVAL where connections may be spliced, and nothing else ----
+moves='
+import errno, os
+r, w = os.pipe()
+os.write(w, b"x")
+try: print("moved", os.splice(r, os.pipe()[1], 1))
+except OSError as e: print(errno.errorcode[e.errno])'
+prints splice-not-asked '^moved 1$' -- "$PY" -c "$moves"
+prints splice-declined '^moved 1$' --splice=off -- "$PY" -c "$moves"
+prints splice-asked '^EINVAL$' --splice -- "$PY" -c "$moves"
+prints splice-by-the-agent '^EINVAL$' --name spliced -- "$PY" -c "$moves"
+prints splice-and-families '^ok ok ok ok EAFNOSUPPORT' --splice -- "$PY" -c "$families"
+
 # ---- users ----
 if [ "$(id -u)" = 0 ]; then
 	status='id -u; id -G; grep -E "^(CapEff|CapBnd|NoNewPrivs)" /proc/self/status | tr "\n\t" "  "'
@@ -183,6 +196,8 @@ if [ "$(id -u)" = 0 ]; then
 	prints allow-raw '^ok ok ok ok .* ok [A-Z]* ok$' --allow-raw -- "$PY" -c "$families"
 	out=$(setpriv --reuid 65534 --clear-groups "$PATCHBAY" run -- sh -c "$status" 2>&1)
 	if [[ $out == 65534*"NoNewPrivs: 1"* ]]; then ok plain-user; else fail plain-user "$out"; fi
+	out=$(setpriv --reuid 65534 --clear-groups "$PATCHBAY" run --splice -- "$PY" -c "$moves" 2>&1)
+	if [ "$out" = EINVAL ]; then ok plain-user-splice; else fail plain-user-splice "$out"; fi
 	out=$(setpriv --reuid 65534 --clear-groups "$PATCHBAY" run --user root -- true 2>&1)
 	if [ $? = 125 ] && [[ $out == *"only root may use --user"* ]]; then ok plain-user-user; else
 		fail plain-user-user "$out"

@@ -95,6 +95,9 @@ wrong dest-name 2 'neither a name nor an IP address' endpoints 'we b'
 wrong dest-long 2 'longer than 63' endpoints "$(printf 'a%.0s' {1..64})"
 wrong src-name 2 'neither a name nor a ref' check 'a/b' web
 wrong ref 2 'not a ref' release web
+wrong flows-app 2 'neither a name nor a ref' flows 'a/b'
+wrong flows-limit-zero 2 'not a number from 1 to 10000' flows --limit 0
+wrong flows-limit-text 2 'not a number' flows --limit 1x
 wrong last-zero 2 'not a number' events --last 0
 wrong last-text 2 'not a number' events --last 1x
 wrong config-sub 2 "'config edit' is unknown; there is: check show" config edit
@@ -119,6 +122,7 @@ wrong run-tag-empty 125 'not KEY=VALUE' run --tag grp= -- true
 wrong run-tag-long 125 'at most 31' run --tag "grp=$(printf 'a%.0s' {1..40})" -- true
 wrong run-local 125 'allow deny' run --local maybe -- true
 wrong run-mode 125 'enforce audit off' run --mode on -- true
+wrong run-splice 125 'on all off' run --splice=maybe -- true
 wrong run-user 125 'no such user' run --user no-such-user-here -- true
 
 # ---- agents that are not there, or not well ----
@@ -141,16 +145,24 @@ touch "$DIR/stop"
 # ---- answers ----
 agent
 rm -f "$DIR/requests"
-prints apps 0 $'^NAME +REF .*\nweb +1f +10.9.0.1 +grp=front +enforce +all +allow +3 ' apps
+prints apps 0 $'^NAME +REF .*\nweb +1f +10.9.0.1 +grp=front +enforce +all +allow +all +3 ' apps
 prints apps-clean 0 'evil\?\[31m \(quarantined\) +2f +- +- ' apps
 prints apps-json 0 '^\{"schema":"patchbay/1","apps":\[\{"ref":"1f"' apps --json
 prints services 0 '10.9.0.1 +80 +tcp +web +2 +-' services
 prints endpoints 0 '127.0.0.1:40123 +up +0 +7' endpoints web:80
+prints flows 0 $'^CLIENT +SERVER .*\ncli@10.9.0.2:40001 +192.0.2.7:443 +client-closed +part +spliced +5 +splice-gone +-$' flows
+if grep -q '^patchbay: 1 of 7 connections are shown' "$DIR/err"; then ok flows-more
+else fail flows-more "$(cat "$DIR/err")"; fi
+prints flows-json 0 '^\{"schema":"patchbay/1","flows":\[\{"client":' flows -o json
+"$PATCHBAY" flows web --spliced --limit 3 > /dev/null 2>&1
+if grep -q '"op": "flows", "app": "web", "spliced": true, "limit": 3' "$DIR/requests"; then ok flows-request
+else fail flows-request "$(tail -n 1 "$DIR/requests")"; fi
 prints status 0 'agent +0.1.0, pid' status
 prints policy 0 $'^mode enforce\nRULE\nallow from web' policy
 prints events 0 $'-- 3 events lost\n2026' events --refused
 prints events-json 0 $'\n\{"schema":"patchbay/1","lost":3\}\n' -o json events
 prints why 0 $'refuse no-group.*\nnow: web -> cache:6379: allowed' why web cache:6379
+prints why-flows 0 $'live: cli@10.9.0.2:40001 -> 192.0.2.7:443 client-closed, -> spliced .bytes bypass the stack., <- splice-gone .the peer[?].31m has closed.\nlive: and 2 more\nnow: ' why web cache:6379
 prints check-yes 0 '^web -> cache:6379: allowed \(group: they share grp=back\)$' check web cache:6379
 prints check-no 1 '^web -> db: refused' check web db
 prints reload 0 '^\+ allow from a to b$' reload

@@ -226,6 +226,22 @@ net_up() {
 	ip link set host0 up && outside ip link set lo up && outside ip link set eth0 up
 	ip route add default via 192.0.2.2 && ip -6 route add default via 2001:db8::2
 }
+# container NAME N [BRIDGE]: a namespace NAME with 172.29.N.2 and 2001:db8:N::2, a veth to the machine
+# (172.29.N.1, 2001:db8:N::1: its default route), or to BRIDGE, which has the machine's addresses.
+# in_ns NAME CMD...: in there.
+in_ns() { nsenter --net=/run/netns/"$1" -- "${@:2}"; }
+container() {
+	local name=$1 n=$2 port=${3:-c$2}
+	ip netns add "$name" && ip link add "c$n" type veth peer name eth0 netns "$name" || return 1
+	if [ -n "${3:-}" ]; then ip link set "c$n" master "$3" up || return 1; fi
+	ip addr replace "172.29.$n.1/24" dev "$port" && ip link set "$port" up || return 1
+	ip addr replace "2001:db8:$n::1/64" dev "$port" nodad || return 1
+	in_ns "$name" ip addr add "172.29.$n.2/24" dev eth0 || return 1
+	in_ns "$name" ip addr add "2001:db8:$n::2/64" dev eth0 nodad || return 1
+	in_ns "$name" ip link set lo up && in_ns "$name" ip link set eth0 up || return 1
+	in_ns "$name" ip route add default via "172.29.$n.1" || return 1
+	in_ns "$name" ip -6 route add default via "2001:db8:$n::1"
+}
 # dns_up ADDR...: an upstream resolver there (192.0.2.2: outside); it knows www.example.test
 dns_up() {
 	local addr where

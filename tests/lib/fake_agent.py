@@ -6,7 +6,8 @@ fake_agent.py RUN_DIR [--hang | --garbage | --close]
 
 Requests are appended to RUN_DIR/requests (one JSON object a line; for `run`
 with "pid": the process the passed pidfd stands for).  A `run` with the name
-"refused" is refused; with "slow" the answer waits until RUN_DIR/go exists.
+"refused" is refused; with "slow" the answer waits until RUN_DIR/go exists; with
+"spliced" it says so.
 """
 import json
 import os
@@ -18,10 +19,12 @@ import time
 APPS = [
     {"ref": "1f", "name": "web", "id": "00aa", "scope": "web.1f", "ips": ["10.9.0.1"],
      "tags": ["grp=front"], "mode": "enforce", "egress": "all", "local": "allow",
-     "named": True, "quarantined": False, "pids": 3, "uid": 0, "since": "2026-11-21T03:00:00Z"},
+     "splice": "all", "splice_set": "all", "named": True, "quarantined": False, "pids": 3, "uid": 0,
+     "since": "2026-11-21T03:00:00Z"},
     {"ref": "2f", "name": "evil\u001b[31m", "id": "00ab", "scope": "x.2f", "ips": [],
-     "tags": [], "mode": "audit", "egress": "none", "local": "deny", "named": False,
-     "quarantined": True, "pids": 0, "uid": 1000, "since": "2026-11-21T03:00:01Z"},
+     "tags": [], "mode": "audit", "egress": "none", "local": "deny", "splice": "off",
+     "splice_set": None, "named": False, "quarantined": True, "pids": 0, "uid": 1000,
+     "since": "2026-11-21T03:00:01Z"},
 ]
 SERVICES = [{"address": "10.9.0.1", "port": 80, "proto": "tcp", "names": ["web"],
              "endpoints": 2, "loopback_of": None}]
@@ -32,6 +35,14 @@ EVENT = {"time": "2026-11-21T03:00:00.123456Z", "app": "web", "ref": "1f", "peer
          "op": "connect", "proto": "tcp", "dest": "10.9.0.2:6379", "real": None,
          "reason": "no-group", "verdict": "refuse", "errno": "EACCES", "pid": 42,
          "comm": "curl", "cookie": 5}
+FLOWS = [{"client": {"app": "cli", "ref": "2f", "address": "10.9.0.2:40001"},
+          "server": {"app": None, "ref": None, "address": "192.0.2.7:443"},
+          "state": "client-closed", "spliced": True,
+          "to_server": {"spliced": True, "ready": False, "reason": "spliced",
+                        "text": "bytes bypass the stack", "bytes": 5, "msgs": 1},
+          "to_client": {"spliced": False, "ready": False, "reason": "splice-gone",
+                        "text": "the peer\x1b[31m has closed", "bytes": None, "msgs": None},
+          "netns": 1}]
 STATUS = {"version": "0.1.0", "pid": os.getpid(), "uptime_s": 12, "generation": 3,
           "mode": "enforce", "cgroup_root": "/nonexistent/patchbay", "bpffs": "/sys/fs/bpf",
           "links": [{"name": "pb_bind4", "alive": True, "current": True}],
@@ -80,19 +91,21 @@ def answers(request, run_dir):
         if request.get("name") == "slow":
             wait_for(run_dir + "/go")
         return [{"ok": True, "scope": "s.1", "ref": "1f", "name": request.get("name", "~1f"),
-                 "ips": ["10.9.0.1"]}]
+                 "ips": ["10.9.0.1"], "splice": request.get("name") == "spliced"}]
     if op == "apps":
         return [{"ok": True, "apps": [] if os.path.exists(run_dir + "/empty") else APPS}]
     if op == "services":
         return [{"ok": True, "services": SERVICES}]
     if op == "endpoints":
         return [{"ok": True, "endpoints": ENDPOINTS}]
+    if op == "flows":
+        return [{"ok": True, "flows": FLOWS, "total": 7, "truncated": True}]
     if op == "status":
         return [{"ok": True, **STATUS}]
     if op == "events":
         return [{"event": EVENT}, {"lost": 3}, {"event": EVENT}, {"ok": True}]
     if op == "why":
-        return [{"ok": True, "decisions": [EVENT],
+        return [{"ok": True, "decisions": [EVENT], "flows": FLOWS, "flows_total": 3,
                  "answer": {k: v for k, v in check({"src": request["app"], **request}).items()
                             if k != "ok"}}]
     if op == "check":

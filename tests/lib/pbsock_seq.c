@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,19 @@ static int do_mapped(struct seq *s)
 {
 	s->mapped = true;
 	return 0;
+}
+
+/* The initial sequence number of the connect() to come.  Needs CAP_NET_ADMIN. */
+static int do_isn(struct seq *s)
+{
+	unsigned isn = s->text ? (unsigned)strtoul(s->text, NULL, 10) : 0;
+	int fd = s->fd[s->cur], on = 1, off = 0, queue = TCP_SEND_QUEUE;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &isn, sizeof(isn)))
+		return -1;
+	return setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off));
 }
 
 static int with_addr(struct seq *s, int (*call)(int, const struct sockaddr *, socklen_t))
@@ -259,7 +273,7 @@ static const struct {
 	{ "fastopen", do_fastopen },   { "send", do_send },	{ "recv", do_recv },
 	{ "accept", do_accept },       { "listen", do_listen }, { "shutdown", do_shutdown },
 	{ "close", do_close },	       { "use", do_use },	{ "names", do_names },
-	{ "hold", do_hold },	       { "fork", do_fork },
+	{ "hold", do_hold },	       { "fork", do_fork },	{ "isn", do_isn },
 };
 
 static bool seq_step(struct seq *s, const char *step, bool *ret_ok)

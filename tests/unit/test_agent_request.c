@@ -29,6 +29,7 @@ ParameterizedTestParameters(request, refused)
 		{ "{\"op\":\"run\",\"name\":1}", -EINVAL, "\"name\" must be a string" },
 		{ "{\"op\":\"run\",\"name\":\"a\\u0000b\"}", -EINVAL, "not valid JSON" },
 		{ "{\"op\":\"run\",\"name\":\"a\\nb\"}", -EINVAL, "without control characters" },
+		{ "{\"op\":\"run\",\"splice\":true}", -EINVAL, "\"splice\" must be a string" },
 		{ "{\"op\":\"run\",\"ips\":\"10.0.0.1\"}", -EINVAL, "\"ips\" must be an array" },
 		{ "{\"op\":\"run\",\"tags\":[\"a=b\",1]}", -EINVAL, "\"tags\" must be an array" },
 		{ "{\"op\":\"events\",\"follow\":1}", -EINVAL, "\"follow\" must be true or false" },
@@ -36,6 +37,10 @@ ParameterizedTestParameters(request, refused)
 		{ "{\"op\":\"events\",\"last\":1.5}", -EINVAL, "\"last\" must be a whole number" },
 		{ "{\"op\":\"events\",\"last\":1000001}", -EINVAL, "\"last\" must be" },
 		{ "{\"op\":\"check\",\"src\":\"a\"}", -EINVAL, "\"dest\" is missing" },
+		{ "{\"op\":\"flows\",\"spliced\":1}", -EINVAL,
+		  "\"spliced\" must be true or false" },
+		{ "{\"op\":\"flows\",\"dest\":\"a\"}", -EINVAL,
+		  "unknown field \"dest\" in a flows" },
 		{ "{\"op\":\"release\"}", -EINVAL, "\"ref\" is missing" },
 		{ "[[[[[[[[[1]]]]]]]]]", -EINVAL, "deeper than 8" },
 		{ "{\"a\":[[[[[[[[", -EINVAL, "deeper than 8" },
@@ -72,7 +77,8 @@ Test(request, run_with_everything)
 {
 	static const char line[] =
 		"{\"op\":\"run\",\"name\":\"web\",\"ips\":[\"10.9.0.1\",\"fd00::1\"],"
-		"\"tags\":[\"grp=a\"],\"egress\":\"none\",\"local\":\"deny\",\"mode\":\"audit\"}";
+		"\"tags\":[\"grp=a\"],\"egress\":\"none\",\"local\":\"deny\",\"mode\":\"audit\","
+		"\"splice\":\"on\"}";
 	struct pb_request q;
 	char err[PB_REQ_ERR];
 	const char *ips[2];
@@ -87,6 +93,7 @@ Test(request, run_with_everything)
 	cr_expect(eq(int, pb_request_strings(&q, "ips", ips, 1, &n), -E2BIG));
 	cr_expect(eq(u32, n, 2));
 	cr_expect(eq(str, (char *)pb_request_string(&q, "local"), "deny"));
+	cr_expect(eq(str, (char *)pb_request_string(&q, "splice"), "on"));
 	cr_expect(eq(ptr, (void *)pb_request_string(&q, "nothing"), NULL));
 	pb_request_fini(&q);
 }

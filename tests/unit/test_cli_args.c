@@ -71,6 +71,28 @@ Test(cli_args, repeatable_options_keep_their_order)
 	cr_assert_null(cli_value(&a, "name"));
 }
 
+Test(cli_args, a_bare_option_has_a_value_of_its_own)
+{
+	cr_assert_eq(parse("run", "--splice", "off"), 0);
+	cr_assert_str_eq(cli_value(&a, "splice"), "on");
+	cr_assert_str_eq(a.command[0], "off", "the next word is never its value");
+	cr_assert_eq(parse("run", "--splice=off", "--name", "web", "true"), 0);
+	cr_assert_str_eq(cli_value(&a, "splice"), "off");
+	cr_assert_str_eq(cli_value(&a, "name"), "web");
+	cr_assert_eq(parse("run", "--splice=on", "--", "true"), 0);
+	cr_assert_str_eq(cli_value(&a, "splice"), "on");
+	cr_assert_eq(parse("run", "true"), 0);
+	cr_assert_null(cli_value(&a, "splice"));
+	cr_assert_eq(parse("run", "--splice=all", "--", "true"), 0);
+	cr_assert_str_eq(cli_value(&a, "splice"), "all");
+	cr_assert_eq(parse("run", "--splice=never", "true"), -EINVAL);
+	cr_assert_str_eq(err, "'never' is not a value of '--splice'; it takes one of: on all off");
+	cr_assert_eq(parse("run", "--splice=", "true"), -EINVAL);
+	cr_assert_str_eq(err, "option '--splice' has an empty value");
+	cr_assert_eq(parse("run", "--splice", "--splice=off", "true"), -EINVAL);
+	cr_assert_str_eq(err, "option '--splice' is given twice");
+}
+
 Test(cli_args, dashes_make_operands)
 {
 	cr_assert_eq(parse("endpoints", "--", "--json"), 0);
@@ -139,6 +161,8 @@ Test(cli_args, table_is_sound)
 		cr_assert_leq(v->max_pos, CLI_POS_MAX, "%s", v->name);
 		for (const struct cli_opt *o = v->opts; o->name; o++, n++) {
 			cr_assert(!o->words || o->arg, "--%s has words but takes none", o->name);
+			if (o->how & CLI_BARE)
+				cr_assert(o->arg && cli_is_word(o->arg, o->words), "--%s", o->name);
 			for (const struct cli_opt *g = cli_globals; g->name; g++) {
 				cr_assert_str_neq(g->name, o->name);
 				cr_assert(!o->key || o->key != g->key, "-%c", o->key);

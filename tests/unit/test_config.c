@@ -92,6 +92,8 @@ Test(config, missing_file_means_defaults)
 	cr_assert_str_eq(c->agent.run_dir, "/run/patchbay");
 	cr_assert_eq(c->agent.log, PB_LOG_INFO);
 	cr_assert_eq(c->agent.gid, 0);
+	cr_assert_eq(c->agent.splice, PB_SPLICE_OFF);
+	cr_assert_not(c->agent.splice_blind);
 	rmdir(dropins);
 	rmdir(identity);
 	cr_assert_eq(load(), 0, "no folders at all: %s", err);
@@ -190,6 +192,20 @@ static const struct {
 	{ "[scope a]\ncgroup=/a\nip = 127.0.0.1\n", "p.conf:3: ip: 127.0.0.1 is a loopback" },
 	{ "[scope a]\ncgroup=/a\ntag = x\n", "p.conf:3: tag: tag 'x' is not of the form" },
 	{ "[scope a]\ncgroup=/a\negress = some\n", "p.conf:3: egress: egress item 'some'" },
+	{ "[agent]\nsplice = maybe\n", "p.conf:2: splice: 'maybe' is not one of: on, all, off, never" },
+	{ "[agent]\nsplice = unset\n", "p.conf:2: splice: 'unset' is not one of" },
+	{ "[scope a]\ncgroup=/a\nsplice = never\n", "'never' is not one of: on, all, off" },
+	{ "[agent]\nsplice_blind = all\n", "p.conf:2: splice_blind: " },
+	{ "[splice]\nservice = web:80\n", "'web:80' does not have the form NAME:PORT on|off" },
+	{ "[splice]\nservice = web:80 on off\n", "does not have the form" },
+	{ "[splice]\nservice = web on\n", "does not have the form" },
+	{ "[splice]\nservice = 10.9.0.1:80 on\n", "does not have the form" },
+	{ "[splice]\nservice = web:0 on\n", "does not have the form" },
+	{ "[splice]\nservice = web:65536 on\n", "does not have the form" },
+	{ "[splice]\nservice = :80 on\n", "does not have the form" },
+	{ "[splice]\nservice = web:80 on\n\nservice = WEB:80 off\n",
+	  "p.conf:4: service: web:80 is already set at" },
+	{ "[splice x]\n", "p.conf:1: [splice] takes no name" },
 	{ "[agent]\n\x1b[31m = 1\n", "p.conf:2: unknown key '?[31m'" },
 };
 
@@ -364,5 +380,5 @@ Test(config, every_key_is_described)
 
 	for (; pb_config_key(i).name; i++)
 		cr_assert(pb_config_key(i).help && *pb_config_key(i).section);
-	cr_assert_eq(i, 25);
+	cr_assert_eq(i, 30);
 }
