@@ -141,14 +141,22 @@ Test(splice_ends, bulk_leaves_the_splice)
 	pair_close(&p);
 }
 
-/* FIONREAD counts what there is, in the splice and after it. */
+/* FIONREAD counts what there is, in the splice and after it; but not spliced bytes on 6.1, which is
+ * why the agent splices nothing there. */
 Test(splice_ends, bytes_to_read)
 {
 	struct pair p = pair_new();
+	struct pb_spl_sock s;
 	uint64_t pos = 0;
+	bool blind;
 	int n;
 
 	exchange(&p);
+	must_send(p.client, "7 bytes");
+	cr_assert(!ioctl(p.server, FIONREAD, &n));
+	blind = n == 0;
+	cr_assert(blind || n == 7);
+	must_get(p.server, "7 bytes");
 	while (pos < 700000) {
 		static char buf[7000];
 		struct pollfd in = { .fd = p.server, .events = POLLIN };
@@ -158,7 +166,8 @@ Test(splice_ends, bytes_to_read)
 		cr_assert(send(p.client, buf, sizeof(buf), 0) == sizeof(buf));
 		cr_assert(poll(&in, 1, 5000) == 1);
 		cr_assert(!ioctl(p.server, FIONREAD, &n));
-		cr_assert(n == sizeof(buf), "%d bytes to read after %lu", n, (unsigned long)pos);
+		if (!blind || (state_of(p.server, &s) && s.state == PB_SPL_LEFT))
+			cr_assert(n == sizeof(buf), "%d bytes after %lu", n, (unsigned long)pos);
 		drain(p.server, pos, pos + sizeof(buf));
 		pos += sizeof(buf);
 	}
