@@ -164,7 +164,7 @@ one_test() { # WHAT SIZE WHO...
 }
 
 start_agent
-managed spliced 10.9.0.5 --splice
+managed spliced 10.9.0.5 --splice=all
 managed managed 10.9.0.6
 unmanaged loopback 127.0.0.1 9001
 unmanaged loopback2 127.0.0.1 9002

@@ -7,17 +7,62 @@
 # shellcheck source=../lib/splice_set.sh
 . "$TOP/tests/lib/splice_set.sh"
 
+# ---- FIONREAD --------------------------------------------------------------------------------
+
+# splice_is NAME True|False: whether this node splices, what the kernel side is told of it
+splice_is() {
+	eq "$1-allowed" "$2" "$(status_of allowed)"
+	eq "$1-gate" "$([ "$2" = False ]; echo $?)" "$(node_gate)"
+}
+start_agent
+if [[ $(pb doctor) =~ splice-fionread\ +ok ]]; then
+	splice_is counts True
+	eq counts-blind False "$(status_of blind)"
+else
+	splice_is blind False
+	eq blind-blind True "$(status_of blind)"
+	match blind-text 'splice +not possible: FIONREAD of this kernel does not count .*splice_blind = on' \
+		pb status
+	check blind-log log_has agent 'no connection is spliced: FIONREAD of this kernel'
+fi
+stop_agent
+# no way to ask: as if it did not count.  Packets that nobody answers: the agent starts in time.
+lo_closed() { nft 'add table inet tried; add chain inet tried in { type filter hook input priority 0; }
+	add rule inet tried in iif lo tcp flags & (syn | ack) == syn drop'; }
+check lo-closed lo_closed
+start_agent
+check lo-opened nft delete table inet tried
+splice_is untried False
+eq untried-blind False "$(status_of blind)"
+match untried-text 'splice +not possible: whether FIONREAD .*could not be tried .*splice_blind = on' pb status
+check untried-log log_has agent 'no connection is spliced: whether FIONREAD'
+eq untried-once 1 "$(log_count agent 'no connection is spliced: whether FIONREAD')"
+blindly
+eq blindly-says '- splice_blind off + splice_blind on' "$(reload)"
+splice_is blindly True
+match blindly-text 'splice +possible' pb status
+rm "$CONF.d/blind.conf"
+check seeing pb reload
+splice_is untried-again False
+stop_agent
+start_agent
+match asked-at-each-start 'FIONREAD of this|^True' echo "$(status_of allowed) $(status_of why)"
+stop_agent
+blindly
+
 # ---- by default ------------------------------------------------------------------------------
 
 start_agent
 idle plain --name plain --tag grp=t
 idle asks --name asks --tag grp=t --splice
 idle wants --name wants --tag grp=t --splice=on
+idle every --name every --tag grp=t --splice=all
 idle declines --name declines --tag grp=t --splice=off
 idle nameless --tag grp=t --splice
 setting default plain None off
 setting asked asks on on
 setting asked-in-words wants on on
+setting asked-for-all every all all
 setting declined declines off off
 setting unnamed "$(unnamed)" on on
 eq gate-open 1 "$(node_gate)"
@@ -28,6 +73,7 @@ match status-text 'splice +possible, off unless said otherwise' pb status
 match apps-column 'SPLICE.*PIDS' pb apps
 match call-default "^$USES" calls
 match call-asked "^$REFUSED" calls --splice
+match call-asked-all "^$REFUSED" calls --splice=all
 match call-declined "^$USES" calls --splice=off
 match call-as-user "^$REFUSED" calls --splice --user nobody
 match call-with-raw "^$REFUSED" calls --splice --allow-raw
@@ -36,7 +82,7 @@ import errno, socket
 try: socket.socket(40, 1, 0)
 except OSError as e: print(errno.errorcode[e.errno])'
 expect_rc bad-word 125 pb run --splice=maybe -- true
-match bad-word-of-protocol 'splice is .*must be on or off' "$PY" -c '
+match bad-word-of-protocol 'splice is .*must be on, all or off' "$PY" -c '
 import os, socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.connect(os.environ["PATCHBAY_RUN_DIR"] + "/control.sock")
@@ -45,7 +91,8 @@ print(s.recv(4096).decode())'
 
 doctor=$(pb doctor)
 match doctor-pair 'splice-pair +(ok|warn)' echo "$doctor"
-match doctor-fionread $'splice-fionread +(ok|warn [^\n]*this kernel does not have it)' echo "$doctor"
+match doctor-fionread $'splice-fionread +(ok|warn [^\n]*this kernel does not have it[^\n]*splice_blind = on)' \
+	echo "$doctor"
 
 # ---- the node's word, read again -------------------------------------------------------------
 
@@ -60,9 +107,20 @@ setting on-late late None on
 match call-on "^$REFUSED" calls
 match call-on-declined "^$USES" calls --splice=off
 
+config <<< $'[agent]\nsplice = all'
+eq reload-all-says '- splice on + splice all' "$(reload)"
+setting all-follows plain None all
+setting all-late late None all
+setting all-asked asks on on
+setting all-declined declines off off
+eq all-status all "$(status_of default)"
+match call-all "^$REFUSED" calls
+match apps-all $'\nplain .* all +[0-9]' pb apps
+match config-all 'splice = all ' pb config show "$CONF"
+
 config <<< $'[agent]\nsplice = maybe'
 expect_rc reload-bad 2 pb reload
-setting bad-changes-nothing plain None on
+setting bad-changes-nothing plain None all
 
 config <<< $'[agent]\nsplice = off'
 check reload-off pb reload
@@ -77,22 +135,30 @@ for how in TERM KILL; do
 	start_agent
 	setting "$how-plain" plain None off
 	setting "$how-asked" asks on on
+	setting "$how-asked-for-all" every all all
 	setting "$how-declined" declines off off
 	setting "$how-unnamed" "$(unnamed)" on on
 done
+stop_agent
+config <<< $'[agent]\nsplice = all'
+start_agent
+setting restart-follows-all plain None all
 stop_agent
 config <<< $'[agent]\nsplice = on'
 start_agent
 setting restart-follows plain None on
 setting restart-declined declines off off
 # who said what is lost with the scope's own note: it stays as it was
-scope=$(pb apps -o json | json '[a["scope"] for a in d["apps"] if a["name"] == "late"][0]')
+scope_of() { pb apps -o json | json '[a["scope"] for a in d["apps"] if a["name"] == "'"$1"'"][0]'; }
+late=$CG/patchbay/$(scope_of late) every=$CG/patchbay/$(scope_of every)
 stop_agent
-check note-lost "$PY" -c 'import os, sys; os.removexattr(sys.argv[1], "user.patchbay")' \
-	"$CG/patchbay/$scope"
+check notes-lost "$PY" -c '
+import os, sys
+for path in sys.argv[1:]: os.removexattr(path, "user.patchbay")' "$late" "$every"
 config < /dev/null
 start_agent
 setting note-lost late on on
+setting note-lost-all every all all
 setting note-kept plain None off
 
 # ---- [scope] ---------------------------------------------------------------------------------
@@ -122,6 +188,10 @@ setting scope-follows "$(ext_b)" None on
 scopes '' on
 check scope-reload-unset pb reload
 setting scope-silent ext-a None on
+scopes all on
+check scope-reload-all pb reload
+setting scope-all ext-a all all
+setting scope-all-unset "$(ext_b)" None on
 scopes on off
 stop_agent
 start_agent

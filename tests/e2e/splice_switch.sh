@@ -9,10 +9,12 @@
 
 # ---- connections -----------------------------------------------------------------------------
 
+# with a timeout a socket of Python's does not block; a third word: these do
 cat > "$SBX/echo.py" << 'PY'
 import socket, sys, threading
 def serve(c):
     with c:
+        c.settimeout(None if sys.argv[2:] else 600)
         while True:
             data = c.recv(4096)
             if not data: return
@@ -24,8 +26,7 @@ PY
 # a word to and fro for each line read; what TCP sent of it: nothing, as long as it is spliced
 cat > "$SBX/ask.py" << 'PY'
 import socket, struct, sys
-s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
-s.settimeout(30)
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), None if sys.argv[3:] else 30)
 sent = lambda: struct.unpack_from("<Q", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232), 200)[0]
 print("connected", flush=True)
 for n, line in enumerate(sys.stdin):
@@ -37,14 +38,14 @@ for n, line in enumerate(sys.stdin):
     print("answer %d by %s" % (n + 1, "tcp" if sent() > before else "splice"), flush=True)
 PY
 declare -A ASK=() N=()
-# client NAME OPTION... -- ADDR PORT;  ask NAME: how the next word went
+# client NAME OPTION... -- ADDR PORT [block];  ask NAME: how the next word went
 client() {
 	local name=$1 fd opts=()
 	shift
 	while [ "$1" != -- ]; do opts+=("$1"); shift; done
 	mkfifo "$SBX/ask-$name" && exec {fd}<> "$SBX/ask-$name"
 	: > "$SBX/log/$name"
-	"$PB" run --tag grp=t "${opts[@]}" -- "$PY" "$SBX/ask.py" "$2" "$3" \
+	"$PB" run --tag grp=t "${opts[@]}" -- "$PY" "$SBX/ask.py" "${@:2}" \
 		> "$SBX/log/$name" 2>&1 <&"$fd" &
 	PIDS[$name]=$! ASK[$name]=$fd N[$name]=0
 	wait_for 10 log_has "$name" connected || fail "$name" "$(tail -n 1 "$SBX/log/$name")"
@@ -58,6 +59,7 @@ ask() {
 # went NAME tcp|splice CLIENT
 went() { ask "$3"; eq "$1" "$2" "$REPLY"; }
 
+blindly
 config << END
 [splice]
 service = quiet:81 on
@@ -71,6 +73,8 @@ for port in 80 81; do
 	serve loud$port --name loud --ip 10.9.40.1 --tag grp=t --splice -- "$PY" "$SBX/echo.py" $port
 	serve quiet$port --name quiet --ip 10.9.40.2 --tag grp=t --splice=off -- "$PY" "$SBX/echo.py" $port
 done
+serve blocks --name blocks --ip 10.9.40.3 --tag grp=t --splice -- "$PY" "$SBX/echo.py" 82 block
+serve every --name every --ip 10.9.40.4 --tag grp=t --splice=all -- "$PY" "$SBX/echo.py" 82 block
 client both --splice -- 10.9.40.1 80
 client client-off -- 10.9.40.1 80
 client server-off --splice -- 10.9.40.2 80
@@ -83,6 +87,22 @@ went server-is-off tcp server-off
 went service-is-on splice service-on
 went service-is-off tcp service-off
 went client-counts-too tcp client-off-service
+
+# sockets that block: where the application says all, each end for itself
+client waiting --splice -- 10.9.40.1 80 block
+client waiting-all --splice=all -- 10.9.40.1 80 block
+client to-waiting --splice=all -- 10.9.40.3 82
+client to-waiting-all --splice -- 10.9.40.4 82
+client both-waiting --splice=all -- 10.9.40.4 82 block
+client all-of-them --splice=all -- 10.9.40.1 80
+went client-blocks tcp waiting
+went client-blocks-all splice waiting-all
+# a socket that nobody has accepted does not tell whether it will block: the first answer does
+ask to-waiting
+went server-blocks tcp to-waiting
+went server-blocks-all splice to-waiting-all
+went both-block-all splice both-waiting
+went all-is-on-too splice all-of-them
 
 # what is spliced stays so through a restart, through other settings, until never
 mkfifo "$SBX/words"
@@ -140,6 +160,7 @@ config < /dev/null
 start_agent
 eq allowed-again 1 "$(node_gate)"
 setting allowed-again asks on on
+setting allowed-again-all every all all
 went never-is-for-good tcp both
 client again --splice -- 10.9.40.1 80
 went again splice again

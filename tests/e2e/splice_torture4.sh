@@ -96,16 +96,15 @@ check map-emptied "$TORT" fill "$pin" 0
 match map-emptied-spliced-again '^[1-9][0-9]*/[1-9]' spliced
 
 # ---- stalled readers: what they may keep the kernel's memory busy with ----
-for args in "" size=500; do
-	# shellcheck disable=SC2086 # a list of one or none
-	check "stalled-64-connections${args:+-$args}" tort_run v4 stall dir=up conns=64 bytes=100k cap=32m $args
-	line=$REPLY
-	echo "# stalled, $WAY ${args}: accepted $(tort_figure accepted "$line") bytes a connection, of them" \
-		"$(tort_figure past-tcp "$line") past TCP; all of them hold $(tort_figure tcp-kb "$line") kB of TCP memory"
-	tort_way plain
-	# shellcheck disable=SC2086
-	line=$(tort_run v4 stall dir=up conns=64 bytes=100k $args)
-	tort_way splice
-	echo "# stalled, plain ${args}: accepted $(tort_figure accepted "$line"); $(tort_figure tcp-kb "$line") kB"
+# stalled KEY=VALUE...: REPLY
+stalled() { tort_run v4 stall dir=up conns=64 bytes=100k cap=32m "$@"; }
+for args in size=64k size=500; do
+	for way in plain splice; do
+		tort_way $way
+		check "stalled-64-$way-$args" stalled $args
+		echo "# stalled, $way, $args: a connection has taken $(tort_figure accepted "$REPLY") bytes," \
+			"$(tort_figure past-tcp "$REPLY") of them past TCP; charged to its ends:" \
+			"$(tort_figure wmem "$REPLY") and $(tort_figure rmem "$REPLY") bytes"
+	done
 done
 finish
