@@ -39,7 +39,7 @@ once = $(eval $1 := $$(call $2))$($1)
 need = $(if $(shell command -v $1 2>/dev/null),$1,$(error $1 is missing: apt-get install $2, or make deps))
 PACKAGES := libbpf=libbpf-dev libelf=libelf-dev zlib=zlib1g-dev libuv=libuv1-dev \
 	jansson=libjansson-dev ldns=libldns-dev inih=libinih-dev libmnl=libmnl-dev \
-	libseccomp=libseccomp-dev libcap-ng=libcap-ng-dev
+	libseccomp=libseccomp-dev libcap-ng=libcap-ng-dev libcrypto=libssl-dev
 pc-names = $(foreach p,$1,$(firstword $(subst =, ,$p)))
 pc-have = $(shell $(call need,pkg-config,pkg-config) --exists $1 2>/dev/null && echo yes)
 pc-check = $(foreach p,$1,$(if $(call pc-have,$(call pc-names,$p)),,$(error \
@@ -88,9 +88,9 @@ BPF_SRC := $(wildcard bpf/*.bpf.c)
 LOAD_SRC := $(wildcard loader/*.c)
 MAINS := control/agent/main.c control/agent/helper.c control/cli/patchbay.c
 CTL_SRC := $(filter-out $(MAINS),$(wildcard control/*.c \
-	$(foreach d,registry names agent cli,control/$d/*.c)))
+	$(foreach d,registry names gossip agent cli,control/$d/*.c)))
 TLIB_SRC := $(wildcard tests/lib/*.c)
-stem-is = $(if $T,$(filter $1/$2$T $1/$2$T\_%,$3),$3)
+stem-is = $(if $T,$(filter $1/$2$T $1/$2$T_%,$3),$3)
 UNIT := $(call stem-is,tests/unit,test_,$(patsubst %.c,%,$(wildcard tests/unit/test_*.c)))
 LIVE := $(call stem-is,tests/bpf,test_,$(patsubst %.c,%,$(wildcard tests/bpf/test_*.c)))
 FUZZ := $(call stem-is,tests/fuzz,fuzz_,$(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
@@ -169,7 +169,7 @@ fuzz: $(FUZZ_BINS) ## libFuzzer on every target for SECS=60 seconds each
 	@tools/fuzz.sh $(SECS) $(FUZZ_BINS)
 
 soak: all tests ## long runs: tests/soak, and ten minutes of each fuzz target
-	@tests/lib/runner.sh soak
+	@SECS=$(if $(filter file,$(origin SECS)),600,$(SECS)) tests/lib/runner.sh soak
 	@+$(MAKE) fuzz SECS=600
 
 format: ## clang-format everything in place

@@ -5,10 +5,11 @@
 set -eu
 
 build=(gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libuv1-dev
-	libjansson-dev libldns-dev libinih-dev libmnl-dev libseccomp-dev libcap-ng-dev python3-docutils)
+	libjansson-dev libldns-dev libinih-dev libmnl-dev libseccomp-dev libcap-ng-dev libssl-dev
+	python3-docutils)
 tests=(libcriterion-dev libclang-rt-dev iproute2 nftables procps nginx-light redis-server redis-tools
 	memcached libmemcached-tools wrk haproxy postgresql-15 bind9-dnsutils netcat-openbsd socat curl
-	python3 qemu-system-x86 busybox-static cpio xz-utils)
+	python3 serf qemu-system-x86 busybox-static cpio xz-utils)
 lint=(shellcheck clang-format clang-tidy cppcheck)
 wanted=("${build[@]}" "${tests[@]}" "${lint[@]}")
 # node often comes from elsewhere, under another package name
