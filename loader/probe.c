@@ -247,8 +247,8 @@ enum pb_probe_state pb_probe_one(const char *id)
 
 	for (size_t i = 0; i < pb_probe_rows_n; i++)
 		if (!strcmp(pb_probe_rows[i].id, id))
-			state = state_of(pb_probe_rows[i].ask(pb_probe_rows[i].a,
-							      pb_probe_rows[i].b));
+			state = state_of(
+				pb_probe_rows[i].ask(pb_probe_rows[i].a, pb_probe_rows[i].b));
 	libbpf_set_print(was);
 	return state;
 }

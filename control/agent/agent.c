@@ -371,9 +371,11 @@ static void run(struct pb_agent *a)
 
 int pb_agent_run(const struct pb_agent_opts *opts)
 {
-	struct pb_agent a = {
-		.opts = opts, .cgroup_fd = -1, .helper = { .fd = -1 }, .fionread = -1, .start_ns = pb_now_ns()
-	};
+	struct pb_agent a = { .opts = opts,
+			      .cgroup_fd = -1,
+			      .helper = { .fd = -1 },
+			      .fionread = -1,
+			      .start_ns = pb_now_ns() };
 
 	if (read_config(&a))
 		return 2;

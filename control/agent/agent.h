@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "config.h"
+#include "loader.h"
 #include "maps.h"
 #include "names/names.h"
 #include "privsep.h"

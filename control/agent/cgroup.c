@@ -135,7 +135,8 @@ int pb_cgroup_restore(int dir, const char *name, struct pb_app_rec *rec, int64_t
 	if (fd < 0)
 		return fd;
 	if (fgetxattr(fd, XATTR, &s, sizeof(s)) != (ssize_t)sizeof(s) ||
-	    s.version != XATTR_VERSION || s.n_egress > PB_EGRESS_ITEMS || s.splice >= PB_SPLICE_NEVER)
+	    s.version != XATTR_VERSION || s.n_egress > PB_EGRESS_ITEMS ||
+	    s.splice >= PB_SPLICE_NEVER)
 		return -ENODATA;
 	*ret_since = s.since;
 	rec->uid = s.uid;

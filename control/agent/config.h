@@ -28,8 +28,8 @@ struct pb_config_src {
 
 struct pb_config_agent {
 	char cluster[64];
-	uint8_t mode;	/* enum pb_mode */
-	uint8_t splice; /* enum pb_splice: off, on, all or never */
+	uint8_t mode;	   /* enum pb_mode */
+	uint8_t splice;	   /* enum pb_splice: off, on, all or never */
 	bool splice_blind; /* also where FIONREAD does not count spliced bytes */
 	struct pb_addr pool4, pool6;
 	uint32_t pool4_bits, pool6_bits; /* of 128; 0: none */

@@ -78,12 +78,10 @@ static void add_splice(json_t *list, const struct pb_config_file *o, const struc
 				      json_sprintf("+ splice %s", pb_splice_name(n->agent.splice)));
 	}
 	if (o->agent.splice_blind != n->agent.splice_blind) {
-		json_array_append_new(list,
-				      json_sprintf("- splice_blind %s",
-						   o->agent.splice_blind ? "on" : "off"));
-		json_array_append_new(list,
-				      json_sprintf("+ splice_blind %s",
-						   n->agent.splice_blind ? "on" : "off"));
+		json_array_append_new(list, json_sprintf("- splice_blind %s",
+							 o->agent.splice_blind ? "on" : "off"));
+		json_array_append_new(list, json_sprintf("+ splice_blind %s",
+							 n->agent.splice_blind ? "on" : "off"));
 	}
 	add_services(list, '-', o, n);
 	add_services(list, '+', n, o);

@@ -92,7 +92,7 @@ static json_t *splice_json(struct pb_agent *a)
 		why = "pb_config cannot be written";
 	return json_pack("{s:b, s:b, s:s, s:b, s:I, s:s?}", "available", available, "allowed", !why,
 			 "default", pb_splice_name(node == PB_SPLICE_UNSET ? PB_SPLICE_OFF : node),
-			 "blind", a->fionread != PB_PROBE_OK, "services",
+			 "blind", a->fionread == PB_PROBE_MISSING, "services",
 			 (json_int_t)a->conf->n_services, "why", why);
 }
 

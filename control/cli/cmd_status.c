@@ -88,14 +88,15 @@ static void print_splice(const json_t *s)
 {
 	long long n = cli_int(s, "services");
 	char services[64] = "";
+	bool blind = json_is_true(json_object_get(s, "blind"));
 
 	if (!s)
 		return;
 	if (n > 0)
 		snprintf(services, sizeof(services), "; %lld services have their own setting", n);
 	if (json_is_true(json_object_get(s, "allowed")))
-		line("splice", "possible, %s unless said otherwise%s", cli_str(s, "default"),
-		     services);
+		line("splice", "possible, %s unless said otherwise%s%s", cli_str(s, "default"),
+		     services, blind ? "; FIONREAD does not count spliced bytes" : "");
 	else
 		line("splice", "not possible: %s", cli_str(s, "why"));
 }

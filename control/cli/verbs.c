@@ -20,7 +20,7 @@ static const struct cli_opt run_opts[] = {
 	{ "egress", 0, false, "LIST", NULL, "what it reaches outside: all, none, or CIDR[:PORT],... (default: all)" },
 	{ "local", 0, false, "WORD", "allow deny", "may it use unmanaged services on loopback (default: allow)" },
 	{ "mode", 0, false, "MODE", "enforce audit off", "policy mode; the laxer of this and the global one holds" },
-	{ "splice", 0, CLI_BARE, "on", "on all off", "local connections bypass the TCP stack where the other end agrees; all: those of sockets that block too (default: as configured)" },
+	{ "splice", 0, CLI_BARE, "on", "on all off", "local connections bypass the TCP stack where the other end agrees: of sockets that do not block, or of all (default: as configured)" },
 	{ "user", 0, false, "USER", NULL, "run as this user (root only)" },
 	{ "keep-fds", 0, false, NULL, NULL, "pass on network sockets that are already open" },
 	{ "allow-raw", 0, false, NULL, NULL, "keep CAP_NET_RAW and every socket family (root only)" },
@@ -71,7 +71,8 @@ const struct cli_verb cli_verbs[] = {
 	  "and netlink can be made (32-bit programs that use socketcall(2) can make none). With "
 	  "**--user** HOME, USER and LOGNAME are set too. For a program with **--splice**, or when "
 	  "the configuration switches splices on for it, splice(2) answers EINVAL, as it does for "
-	  "files that cannot be spliced: it would not see the bytes that bypass the stack.",
+	  "files that cannot be spliced: it would not see the bytes that bypass the stack. Which "
+	  "programs may have **--splice=all** is said in patchbay.conf(5), section SPLICE.",
 	  run_opts, NULL, 0, 0, true, CLI_RUN_FAILED, cmd_run },
 	{ "apps", "", "list applications",
 	  "One line a scope: who it is, what it may reach, how many processes it holds.",

@@ -5,11 +5,8 @@
 #include "registry.h"
 
 static const char *const names[_PB_SPLICE_MAX] = {
-	[PB_SPLICE_UNSET] = "unset",
-	[PB_SPLICE_ON] = "on",
-	[PB_SPLICE_OFF] = "off",
-	[PB_SPLICE_ALL] = "all",
-	[PB_SPLICE_NEVER] = "never",
+	[PB_SPLICE_UNSET] = "unset", [PB_SPLICE_ON] = "on",	  [PB_SPLICE_OFF] = "off",
+	[PB_SPLICE_ALL] = "all",     [PB_SPLICE_NEVER] = "never",
 };
 
 const char *pb_splice_name(unsigned splice)

@@ -30,7 +30,7 @@ _patchbay()
 	fi
 	case $verb in
 	'') words="run apps services endpoints flows status doctor events why check policy reload release config detach version help" ;;
-	run) words=" --name --ip --tag --egress --local --mode --splice --splice=on --splice=off --user --keep-fds --allow-raw" ;;
+	run) words=" --name --ip --tag --egress --local --mode --splice --splice=on --splice=all --splice=off --user --keep-fds --allow-raw" ;;
 	apps) words="" ;;
 	services) words="" ;;
 	endpoints) words="" ;;

@@ -24,7 +24,7 @@ END
 # by default without test_maps: a case spends 8 s on loading, for what hardly depends on the kernel.
 tools=(bash bpftool find ip timeout unshare)
 modules=(veth sch_ingress cls_bpf tcp_diag udp_diag)
-products=(patchbayd patchbay patchbay-helper 'bpf/*.bpf.o' 'tests/bpf/test_*' tests/pbsock)
+products=(patchbayd patchbay patchbay-helper 'bpf/*.bpf.o' 'tests/bpf/test_*' tests/pbsock tests/tort)
 tests=${PB_KERNEL_TESTS:-!(maps)}
 
 kernels=() keep=() script=$here/smoke.sh limit=${PB_KERNEL_LIMIT:-900}
@@ -58,15 +58,17 @@ cleanup() {
 launch() {
 	local args=(--script "$script" --limit "$limit") item
 	if [ "$1" = running ]; then
-		exec bash "$here/here.sh" "${args[@]}" --env PB_DIR="$build" --env PB_LIVE=no
+		exec bash "$here/here.sh" "${args[@]}" --env PB_DIR="$build" \
+			--env PB_TESTS="$here/.." --env PB_LIVE=no
 	fi
-	args+=(--kernel "$1" --env PB_DIR=/pb ${keep[@]+"${keep[@]}"})
+	args+=(--kernel "$1" --env PB_DIR=/pb --env PB_TESTS=/tests ${keep[@]+"${keep[@]}"}
+		--add "$here/splice.sh:/tests/kernels/splice.sh" --add "$here/../lib/tort.sh:/tests/lib/tort.sh")
 	for item in "${tools[@]}"; do args+=(--tool "$item"); done
 	for item in "${modules[@]}"; do args+=(--module "$item"); done
 	while IFS= read -r item; do
 		[[ $item == */test_* && ${item##*/test_} != @($tests) || $item == *.d ]] ||
 			args+=(--add "$item:/pb${item#"$build"}")
-	done < <(for item in "${products[@]}"; do compgen -G "$build/$item"; done)
+	done < <(for item in "${products[@]}"; do compgen -G "$build/$item" || true; done)
 	exec bash "$here/vm.sh" "${args[@]}"
 }
 

@@ -4,7 +4,8 @@
 # identities talk while a third may not, with and without the agent.  run.sh starts it, in a guest
 # or in namespaces of its own, with /sys/fs/cgroup and /sys/fs/bpf to itself.
 # PB_DIR: folder of what was built; the cases of products that are not there are skipped.
-# PB_LIVE=no: without tests/bpf.
+# PB_LIVE=no: without tests/bpf.  PB_TESTS: folder with kernels/splice.sh and
+# lib/tort.sh.
 set -uo pipefail
 
 PB_DIR=${PB_DIR:?folder of the products}
@@ -125,6 +126,9 @@ live_tests() {
 
 # ---- the whole system ----
 
+# shellcheck source=splice.sh
+. "${PB_TESTS:?folder of tests}/kernels/splice.sh"
+
 # start_agent CASE: not by check, whose commands run in a subshell
 start_agent() {
 	"$PB_DIR/patchbayd" --config "$CONF" --cgroup $CG >> "$TMP/agent.log" 2>&1 < /dev/null &
@@ -162,6 +166,9 @@ servers_up() {
 
 with_agent() {
 	check doctor "$PB" doctor
+	# where FIONREAD does not count spliced bytes, nothing is spliced unasked
+	if [[ $REPLY =~ splice-fionread\ +ok ]]; then match splice 'splice +possible' "$PB" status
+	else match splice 'splice +not possible: FIONREAD of this kernel' "$PB" status; fi
 	match apps 'srv.*10\.9\.1\.1' "$PB" apps
 	match connect '^ok peer=10\.9\.1\.1:80' from t tcp-connect 10.9.1.1 80
 	match connect6 '^ok peer=.fd09:1::1.:80' from t tcp-connect fd09:1::1 80
@@ -223,6 +230,7 @@ system() {
 	servers_up
 	with_agent
 	without_agent
+	[ ! -x "$PB_DIR/tests/tort" ] || splice
 	detached
 	# shellcheck disable=SC2046 # a list
 	kill $(jobs -p) 2> /dev/null

@@ -4,22 +4,23 @@
 
 pin_of() { echo "$SBX"/bpf/patchbay/v*/"$1"; }
 dump() { bpftool -j map dump pinned "$(pin_of "$1")"; }
-# the kernel side's word about an application (PB_APP_SPLICE), and what apps says: own word first
+# whatever FIONREAD of this kernel counts
+blindly() { mkdir -p "$CONF.d" && printf '[agent]\nsplice_blind = on\n' > "$CONF.d/blind.conf"; }
+# what the kernel side is told of an application (PB_APP_SPLICE, _ALL), and what apps says
 flag_of() {
-	dump pb_apps | json '[1 if e["formatted"]["value"]["flags"] & 16 else 0 for e in d
-		if e["formatted"]["value"]["name"] == "'"$1"'"][0]'
+	dump pb_apps | json '[{0: "off", 16: "on", 48: "all"}[e["formatted"]["value"]["flags"] & 48]
+		for e in d if e["formatted"]["value"]["name"] == "'"$1"'"][0]'
 }
 shown() {
-	pb apps -o json | json '[(a["splice_set"], "on" if a["splice"] else "off")
+	pb apps -o json | json '[(a["splice_set"], a["splice"])
 		for a in d["apps"] if a["name"] == "'"$1"'"][0]'
 }
-# setting NAME APP OWN on|off: APP says OWN for itself, and that is what holds
+# setting NAME APP OWN on|all|off: APP says OWN for itself, and that is what holds
 setting() {
-	local own="'$3'" bit=0
+	local own="'$3'"
 	[ "$3" != None ] || own=None
-	[ "$4" = off ] || bit=1
 	eq "$1-shown" "($own, '$4')" "$(shown "$2")"
-	eq "$1-kernel" $bit "$(flag_of "$2")"
+	eq "$1-kernel" "$4" "$(flag_of "$2")"
 }
 # PB_CFG_SPLICE of a dump of pb_config
 gate() { json '1 if d[0]["formatted"]["value"]["flags"] & 4 else 0'; }

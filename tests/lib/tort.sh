@@ -143,12 +143,12 @@ tort_figure() { [[ " $2" =~ [\ ]$1=([^ ]*) ]] && echo "${BASH_REMATCH[1]}"; }
 # ---- packets change the CPU: receive packet steering ----
 
 # rps_on MASK [COMMAND...]: on every receive queue of the network namespace COMMAND enters ("nsenter
-# ..."; none: the one we are in); its sysfs is mounted for that
+# ..."; none: the one we are in); its sysfs is mounted for that, on top of /tmp, seen by nobody else
 rps_on() {
 	local mask=$1
 	shift
-	"$@" unshare --mount -- bash -c 'mount -t sysfs sysfs /sys && for q in \
-		/sys/class/net/*/queues/rx-*/rps_cpus; do echo "$0" > "$q" || exit 1; done' "$mask"
+	"$@" unshare --mount -- bash -c 'mount -t sysfs sysfs /tmp && for q in \
+		/tmp/class/net/*/queues/rx-*/rps_cpus; do echo "$0" > "$q" || exit 1; done' "$mask"
 }
 # rps_all: the mask of all CPUs; it needs at least two
 rps_all() { printf '%x\n' $(((1 << $(nproc)) - 1)); }

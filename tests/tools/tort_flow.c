@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Modes: requests and answers; streams; readers that are slow, stop, or never read at all. */
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "tort.h"
 
@@ -149,19 +149,14 @@ void tt_stream(struct end *e)
 
 /* ---- readers that do not read ---- */
 
-/* What all TCP sockets of the machine hold, with what was spliced to them. */
-static uint64_t tcp_kb(void)
+/* Bytes of kernel memory this socket is charged for: what it has received, or has yet to send. */
+static uint64_t memory_of(const struct end *e)
 {
-	FILE *f = fopen("/proc/net/sockstat", "re");
-	unsigned long pages = 0;
-	char line[160];
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(info);
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "TCP: %*s %*s %*s %*s %*s %*s %*s %*s mem %lu", &pages) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return pages * (sysconf(_SC_PAGESIZE) / 1024);
+	getsockopt(e->fd, SOL_SOCKET, SO_MEMINFO, info, &len);
+	return end_sends(e) ? info[SK_MEMINFO_WMEM_QUEUED] : info[SK_MEMINFO_RMEM_ALLOC];
 }
 
 /*
@@ -171,7 +166,6 @@ static uint64_t tcp_kb(void)
 void tt_stall(struct end *e)
 {
 	struct job *j = e->job;
-	uint64_t before = tcp_kb();
 	long start;
 
 	/* A server's bytes are spliced once its client has spoken. */
@@ -185,8 +179,8 @@ void tt_stall(struct end *e)
 		job_note(j, "past-tcp", end_spliced(e));
 	}
 	end_sync(e);
-	if (!e->idx && !end_sends(e))
-		job_note(j, "tcp-kb", tcp_kb() > before ? tcp_kb() - before : 0);
+	job_note(j, end_sends(e) ? "wmem" : "rmem", memory_of(e));
+	end_sync(e);
 	if (end_sends(e)) {
 		uint64_t total = e->out.pos + j->bytes;
 

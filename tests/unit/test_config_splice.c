@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "control/util.h"
-#include "control/agent/config.h"
+#include "control/agent/agent.h"
 
 static char path[] = "/tmp/pb-config-XXXXXX";
 static char err[PB_CONFIG_ERR_LEN];
@@ -46,6 +46,8 @@ Test(config_splice, the_nodes_word)
 	cr_assert_eq(c->agent.splice, PB_SPLICE_ON);
 	pb_config_registry(c, &conf);
 	cr_assert_eq(conf.splice, PB_SPLICE_ON);
+	cr_assert_eq(load("[agent]\nsplice = all\n"), 0, "%s", err);
+	cr_assert_eq(c->agent.splice, PB_SPLICE_ALL);
 	cr_assert_eq(load("[agent]\nsplice = never\n"), 0, "%s", err);
 	cr_assert_eq(c->agent.splice, PB_SPLICE_NEVER);
 	cr_assert_eq(load("[agent]\nsplice = off\n"), 0, "%s", err);
@@ -54,17 +56,42 @@ Test(config_splice, the_nodes_word)
 
 Test(config_splice, of_scopes)
 {
-	static const uint8_t want[] = { PB_SPLICE_ON, PB_SPLICE_OFF, PB_SPLICE_UNSET };
+	static const uint8_t want[] = { PB_SPLICE_ON, PB_SPLICE_OFF, PB_SPLICE_UNSET,
+					PB_SPLICE_ALL };
 	struct pb_claim_req req;
 
 	cr_assert_eq(load("[scope a]\ncgroup=/a\nsplice = on\n[scope b]\ncgroup=/b\nsplice=off\n"
-			  "[scope c]\ncgroup = /c\n"),
+			  "[scope c]\ncgroup = /c\n[scope d]\ncgroup = /d\nsplice = all\n"),
 		     0, "%s", err);
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
 		cr_assert_eq(c->scopes[i].splice, want[i], "%zu", i);
 		pb_config_claim(&c->scopes[i], i + 1, &req);
 		cr_assert_eq(req.splice, want[i], "%zu", i);
 	}
+}
+
+/* Who reads FIONREAD where it does not count spliced bytes waits for ever: not without asking. */
+Test(config_splice, why_nothing_is_spliced)
+{
+	const struct pb_config_agent *a;
+
+	cr_assert_eq(load("[agent]\nsplice = all\n"), 0, "%s", err);
+	a = &c->agent;
+	cr_assert_null(pb_splice_why_not(a, true, PB_PROBE_OK));
+	cr_assert(
+		strstr(pb_splice_why_not(a, true, PB_PROBE_MISSING),
+		       "FIONREAD of this kernel does not count spliced bytes; splice_blind = on"));
+	cr_assert(strstr(pb_splice_why_not(a, true, PB_PROBE_ERROR), "could not be tried"));
+	cr_assert(strstr(pb_splice_why_not(a, false, PB_PROBE_OK), "pb_skmsg"));
+	cr_assert_eq(load("[agent]\nsplice_blind = on\n"), 0, "%s", err);
+	a = &c->agent;
+	for (int fionread = PB_PROBE_OK; fionread <= PB_PROBE_ERROR; fionread++) {
+		cr_assert_null(pb_splice_why_not(a, true, (enum pb_probe_state)fionread));
+		cr_assert(strstr(pb_splice_why_not(a, false, (enum pb_probe_state)fionread),
+				 "pb_skmsg"));
+	}
+	cr_assert_eq(load("[agent]\nsplice = never\nsplice_blind = on\n"), 0, "%s", err);
+	cr_assert(strstr(pb_splice_why_not(&c->agent, true, PB_PROBE_OK), "splice = never"));
 }
 
 Test(config_splice, services)
