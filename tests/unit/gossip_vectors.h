@@ -6,6 +6,8 @@
 #ifndef PB_TEST_GOSSIP_VECTORS_H
 #define PB_TEST_GOSSIP_VECTORS_H
 
+#include <stddef.h>
+
 struct gossip_vector {
 	const char *from; /* udp, dial: what the side that connected sent, reply */
 	const char *key;
