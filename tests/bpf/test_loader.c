@@ -120,7 +120,12 @@ Test(loader, modes_of_pins)
 	cr_assert(!stat(pin("v1", #name), &st) && st.st_gid == 12345 && !st.st_uid, #name);
 	PB_MAPS(PB_X)
 #undef PB_X
-#define PB_X(name, where) cr_assert_eq(mode_of(pin("links", #name)), 0600, #name);
+	/* Older kernels keep pb_skmsg without a link. */
+	cr_assert_eq(pb_loader_attach_splice(l, NULL), 0);
+	cr_assert(pb_loader_splice(l));
+#define PB_X(name, where) \
+	if (#where[0] != 'M' || !access(pin("links", #name), F_OK)) \
+		cr_assert_eq(mode_of(pin("links", #name)), 0600, #name);
 	PB_PROGS(PB_X)
 #undef PB_X
 	pb_loader_free(l);
