@@ -108,6 +108,8 @@ tort_case() {
 		fail "$name" "exit $rc: $REPLY"
 	elif ! tort_spliced "$want" "$REPLY"; then
 		fail "$name" "spliced: want $want: $REPLY"
+		echo "# so far: $("$PB" status 2>&1 | grep -i splice; "$PB" status -o json 2>&1 |
+			tr ',' '\n' | grep -E '"(splice[a-z-]*|map-full)": *[1-9]' | tr '\n' ' ')"
 	else
 		ok "$name"
 		echo "# ${REPLY#ok }"
