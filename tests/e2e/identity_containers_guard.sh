@@ -107,25 +107,25 @@ forge forged6 6 '[2001:db8:1::2]' '[2001:db8::1]' fd09:13::1 41002
 eq victim-never-seen 0 "$(log_count srv 'peer=.*(10\.9\.13\.7|fd09:13::7)')"
 
 # Whichever of two wrote its admission last, the one that is answered gets through by its own name.
-one_port c1 43001
-one_port twin 43001
+one_port c1 20001
+one_port twin 20001
 run_app victim "${V[@]}" -- nsenter --net=/run/netns/twin -- "$S" tcp-connect --timeout 60000 10.9.13.1 80
-check first-waits wait_for 5 admission 43001 isn
-match second-gets-through '^ok .*sock=10\.9\.13\.2:43001 .*reply=hi' in_c1 tcp-connect --send hi 10.9.13.1 80
-match second-seen 'peer=\[::ffff:10\.9\.13\.2\]:43001' last srv
+check first-waits wait_for 5 admission 20001 isn
+match second-gets-through '^ok .*sock=10\.9\.13\.2:20001 .*reply=hi' in_c1 tcp-connect --send hi 10.9.13.1 80
+match second-seen 'peer=\[::ffff:10\.9\.13\.2\]:20001' last srv
 app_kill victim
-one_port c1 43002
-one_port twin 43002
+one_port c1 20002
+one_port twin 20002
 ip route add blackhole 172.29.1.2/32
 run_app slow "${B[@]}" -- nsenter --net=/run/netns/c1 -- "$S" tcp-connect --timeout 60000 --send hi 10.9.13.1 80
-check slow-waits wait_for 5 admission 43002 isn
-mine=$(admission 43002 app)
+check slow-waits wait_for 5 admission 20002 isn
+mine=$(admission 20002 app)
 run_app victim "${V[@]}" -- nsenter --net=/run/netns/twin -- "$S" tcp-connect --timeout 60000 10.9.13.1 80
-overwritten() { [ "$(admission 43002 app)" != "$mine" ]; }
+overwritten() { [ "$(admission 20002 app)" != "$mine" ]; }
 check overwritten wait_for 5 overwritten
 ip route del blackhole 172.29.1.2/32
 check slow-gets-through wait_for 20 log_has slow 'reply=hi'
-match slow-seen 'peer=\[::ffff:10\.9\.13\.2\]:43002' last srv
+match slow-seen 'peer=\[::ffff:10\.9\.13\.2\]:20002' last srv
 app_kill victim
 eq victim-still-unseen 0 "$(log_count srv 'peer=.*(10\.9\.13\.7|fd09:13::7)')"
 check admissions-gone wait_for 5 no_admits
@@ -143,12 +143,12 @@ app_stop early
 # ---- a port of another namespace guards nothing here ----
 ports() { dump pb_ports | json 'len(d)'; }
 before=$(ports)
-one_port c1 43003
+one_port c1 20003
 run_app bound "${B[@]}" -- nsenter --net=/run/netns/c1 -- "$S" seq tcp4 bind=0.0.0.0:0 connect=10.9.13.1:80 hold
 check bound-up wait_for 5 log_has bound holding
 match bound-connected 'connect=10.9.13.1:80 ok' cat "$SBX/log/bound"
 eq bound-guards-nothing "$before" "$(ports)"
-start_serve stranger "$S" tcp-serve 43003
-match stranger-is-reached '^ok' "$S" tcp-connect 127.0.0.1 43003
+start_serve stranger "$S" tcp-serve 20003
+match stranger-is-reached '^ok' "$S" tcp-connect 127.0.0.1 20003
 app_stop bound
 finish

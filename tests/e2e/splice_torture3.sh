@@ -95,8 +95,7 @@ if [ "$WAY" != plain ]; then
 	goes_on after-detach rr2 duplex2
 	tort_end rr2 both
 	tort_end duplex2 up
-	app_stop "tort4-$WAY"
-	app_stop "tort6-$WAY"
+	tort_down
 	start_agent
 	tort_up
 fi

@@ -144,8 +144,7 @@ start_agent
 tort_way splice
 for ((i = 0; i < AT_ONCE; i++)); do
 	lane "$i"
-	tort_server "tort4-$i" -4 "$TORT_PORT4"
-	tort_server "tort6-$i" -6 "$TORT_PORT6"
+	tort_up
 done
 cases=0 spliced=0 deadline=$((SECONDS + SECS)) said=$SECONDS
 while [ "$SECONDS" -lt "$deadline" ] && [ "$failed" -lt 10 ]; do
