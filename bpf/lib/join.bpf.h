@@ -220,6 +220,13 @@ static __always_inline int spl_accepted(struct bpf_sock_ops *o, struct bpf_sock 
 	return 1;
 }
 
+static __always_inline __u16 spl_asked(struct bpf_sock_ops *o, int name)
+{
+	int value = 0;
+
+	return bpf_getsockopt(o, PB_JOIN_SOL_TCP, name, &value, sizeof(value)) ? 0 : value;
+}
+
 /* Bytes by TCP lie behind spliced ones: our own keepalive brings us back here once a second. */
 static __always_inline void spl_watch(struct bpf_sock_ops *o, struct pb_spl_sock *m,
 				      struct tcp_sock *tp)
@@ -227,24 +234,33 @@ static __always_inline void spl_watch(struct bpf_sock_ops *o, struct pb_spl_sock
 	if (!m->held_ns || m->watched)
 		return;
 	m->watched = 1;
+	m->keepidle = spl_asked(o, PB_JOIN_KEEPIDLE);
+	m->keepintvl = spl_asked(o, PB_JOIN_KEEPINTVL);
 	m->keepalive = !pb_spl_flag(tp, SOCK_KEEPOPEN);
 	spl_option(o, PB_JOIN_SOL_TCP, PB_JOIN_KEEPIDLE, 1);
 	spl_option(o, PB_JOIN_SOL_TCP, PB_JOIN_KEEPINTVL, 1);
 	spl_option(o, PB_JOIN_SOL_SOCKET, PB_JOIN_SO_KEEPALIVE, 1);
 }
 
-static __always_inline void spl_left(struct bpf_sock_ops *o, struct pb_spl_sock *m)
+static __always_inline void spl_left(struct bpf_sock_ops *o, struct pb_spl_sock *m,
+				     struct tcp_sock *tp)
 {
+	int lowat = ((struct sock *)tp)->sk_rcvlowat;
+
 	pb_count(PB_R_SPLICE_LEFT);
 	if (m->keepalive)
 		spl_option(o, PB_JOIN_SOL_SOCKET, PB_JOIN_SO_KEEPALIVE, 0);
+	if (m->keepidle)
+		spl_option(o, PB_JOIN_SOL_TCP, PB_JOIN_KEEPIDLE, m->keepidle);
+	if (m->keepintvl)
+		spl_option(o, PB_JOIN_SOL_TCP, PB_JOIN_KEEPINTVL, m->keepintvl);
 	spl_timer(o, PB_JOIN_RTO_US);
 	bpf_sock_ops_cb_flags_set(o,
 				  o->bpf_sock_ops_cb_flags & ~(BPF_SOCK_OPS_RTT_CB_FLAG |
 							       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG));
 	/* Set to what it is, the low-water mark makes the kernel tell a reader of what is there:
 	 * FIONREAD did not count TCP's bytes until now, and an edge may have come too early. */
-	spl_option(o, PB_JOIN_SOL_SOCKET, PB_JOIN_SO_RCVLOWAT, 1);
+	spl_option(o, PB_JOIN_SOL_SOCKET, PB_JOIN_SO_RCVLOWAT, lowat > 0 ? lowat : 1);
 }
 
 /*
@@ -283,7 +299,7 @@ static __always_inline void spl_leave(struct bpf_sock_ops *o, struct bpf_sock *s
 	}
 	if (!m->reason || m->reason == PB_R_SPLICED)
 		m->reason = p ? p->reason : PB_R_SPLICE_GONE;
-	spl_left(o, m);
+	spl_left(o, m, tp);
 }
 
 /* The connection ends: the peer's sends find no pair and go by TCP, where they fail as they must.

@@ -89,8 +89,11 @@ struct pb_spl_sock {
 	__u64 told;		/* of that, reported as queued */
 	__u64 bytes;		/* spliced */
 	__u64 msgs;
-	__u64 held_ns; /* TCP's bytes came before the spliced ones were read: since when; 0 no */
-	__u64 reserved[2];
+	__u64 held_ns;	/* TCP's bytes came before the spliced ones were read: since when; 0 no */
+	__u16 keepidle; /* seconds, as they were before we watched */
+	__u16 keepintvl;
+	__u32 pad2;
+	__u64 reserved[1];
 };
 
 /* pb_spl_rules[key]: a service's own setting, before that of its application.  Writer: agent. */

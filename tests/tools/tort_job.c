@@ -25,9 +25,9 @@ static const struct key {
 	{ KEY(cap, NUMBER) },	  { KEY(backlog, NUMBER) }, { KEY(late, NUMBER) },
 	{ KEY(unread, NUMBER) },  { KEY(lax, NUMBER) },	    { KEY(nagle, NUMBER) },
 	{ KEY(spoil, NUMBER) },	  { KEY(again, NUMBER) },   { KEY(tell, NUMBER) },
-	{ KEY(mode, WORD) },	  { KEY(dir, WORD) },	    { KEY(who, WORD) },
-	{ KEY(opt, WORD) },	  { KEY(when, WORD) },	    { KEY(how, WORD) },
-	{ KEY(block, WORD) },
+	{ KEY(burst, NUMBER) },	  { KEY(mode, WORD) },	    { KEY(dir, WORD) },
+	{ KEY(who, WORD) },	  { KEY(opt, WORD) },	    { KEY(when, WORD) },
+	{ KEY(how, WORD) },	  { KEY(block, WORD) },
 #undef KEY
 };
 

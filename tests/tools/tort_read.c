@@ -10,12 +10,15 @@
 
 #include "tort.h"
 
+#define PIECE 4000
+
 /*
  * dir= sends bursts, each one answered by a byte: whoever misses a wake-up waits for ever.  Both
  * ends draw the sizes alike.  take(e, n) receives exactly n bytes; with 0 it may wait for EOF, but not read it.
  */
 void tt_bursts(struct end *e, size_t max, void (*take)(struct end *, size_t))
 {
+	size_t burst = e->job->burst; /* of small pieces, or as it comes */
 	uint64_t total = 0;
 
 	if (!end_sends(e) && !e->job->server) /* a server speaks after its client */
@@ -23,7 +26,7 @@ void tt_bursts(struct end *e, size_t max, void (*take)(struct end *, size_t))
 	if (end_sends(e) && e->job->server)
 		end_recv(e, 1);
 	while (total < (uint64_t)e->job->bytes) {
-		size_t n = rng_size(&e->shared, max), piece;
+		size_t n = burst ?: rng_size(&e->shared, max), piece;
 
 		total += n;
 		if (!end_sends(e)) {
@@ -33,8 +36,10 @@ void tt_bursts(struct end *e, size_t max, void (*take)(struct end *, size_t))
 		}
 		for (; n; n -= piece) {
 			piece = rng_next(&e->own) % 2 ? n : rng_upto(&e->own, n);
+			if (burst && piece > PIECE)
+				piece = PIECE;
 			end_send(e, piece);
-			if (rng_next(&e->own) % 8 == 0)
+			if (!burst && rng_next(&e->own) % 8 == 0)
 				wait_us(rng_upto(&e->own, 200));
 		}
 		end_recv(e, 1);

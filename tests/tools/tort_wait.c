@@ -84,8 +84,8 @@ static bool is_epoll(const struct job *j)
  */
 void tt_take_waiting(struct end *e, size_t n)
 {
-	bool edge = edges(e->job), eof = !n, dry = false;
 	bool trusts_short = job_is(e->job->how, "etshort");
+	bool edge = edges(e->job), eof = !n, dry = trusts_short;
 
 	if (is_epoll(e->job) && e->epfd < 0) {
 		end_nonblock(e, true);
@@ -93,8 +93,10 @@ void tt_take_waiting(struct end *e, size_t n)
 	}
 	while (n || eof) {
 		/* an edge may be that of the connect(); it comes once */
-		if (!edge || dry || eof)
+		if (!edge || dry || eof) {
+			wait_us(e->job->pause); /* meanwhile much comes, but one wake-up */
 			wait_readable(e);
+		}
 		do {
 			size_t want = rng_upto(&e->own, n);
 			ssize_t got = eof ? 0 : end_try_recv(e, want);
