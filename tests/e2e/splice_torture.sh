@@ -82,6 +82,8 @@ up   v4 wait how=et size=2m bytes=48m           # bursts beyond what a splice ho
 down v4 wait how=et size=2m bytes=48m dir=down
 up   v4 wait how=etshort size=2m bytes=48m      # a short read is taken for the last
 down v4 wait how=etshort size=2m bytes=48m dir=down
+up   v4 wait how=etshort burst=440k bytes=1m conns=16 pause=20000 size=600k # all of it before the wake-up
+down v4 wait how=etshort burst=440k bytes=1m conns=16 pause=20000 size=600k dir=down
 up   v4 wait how=lt size=2m bytes=24m
 up   v4 wait how=oneshot size=2m bytes=24m
 down v4 wait how=poll size=2m bytes=24m dir=down

@@ -98,6 +98,7 @@ both v6     peek dir=down
 both mapped inq dir=up
 both v6     wait how=et dir=down
 up   v6     wait how=etshort size=2m bytes=24m
+up   v6     wait how=etshort burst=440k bytes=1m conns=16 pause=20000 size=600k
 none v6     half who=client block=both
 none mapped stream dir=duplex block=both
 both v6     nbconnect who=client

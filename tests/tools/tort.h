@@ -83,6 +83,7 @@ struct job {
 	long lax;	     /* 1: known limits are reported instead of failing */
 	char block[TT_WORD]; /* none, client, server, both: the ends whose sockets block */
 	long again;	     /* 1: a blocking read that gives EAGAIN is counted, and goes on */
+	long burst;	     /* bytes of a burst, all of one size and in small pieces; 0: random */
 	long tell;	     /* 1: the client prints "progress BYTES" five times a second */
 	long spoil; /* the client's byte there, or the short connection of that number, is wrong */
 	long nagle; /* 1: without TCP_NODELAY, which otherwise both ends set at once */
