@@ -25,13 +25,13 @@ both v4 rr rounds=300 size=200k conns=8 seed=2
 both v4 rr rounds=200 size=5000 nagle=1 conns=2
 up   v4 stream dir=up bytes=16m
 none v4 stream dir=down bytes=16m               # the server speaks first
-up   v4 stream dir=duplex bytes=8m
+any  v4 stream dir=duplex bytes=8m
 any  v4 stream dir=duplex bytes=8m size=300 conns=2
 up   v4 stream dir=poll bytes=8m
 up   v4 stream dir=up bytes=8m size=16k ack=65536
 up   v4 stream dir=up bytes=1m rsize=4096 pause=300
 up   v4 stream dir=up bytes=200k late=1         # much is sent before accept()
-up   v4 stream dir=duplex bytes=2m conns=40
+any  v4 stream dir=duplex bytes=2m conns=40
 up   v4 stall dir=up
 down v4 stall dir=down
 up   v4 stall dir=up hold=3000
@@ -46,23 +46,23 @@ END
 
 # ---- sockets that block are not spliced: their reads would be disturbed.  None is. ----
 tort_cases << 'END'
-none v4 rr rounds=500 size=20000 block=both
-none v4 rr rounds=500 size=20000 block=client
+block v4 rr rounds=500 size=20000 block=both
+block v4 rr rounds=500 size=20000 block=client
 any  v4 rr rounds=500 size=20000 block=server
-none v4 stream dir=duplex bytes=4m block=both
+block v4 stream dir=duplex bytes=4m block=both
 any  v4 stream dir=duplex bytes=4m block=server
-none v4 half who=client block=both
-none v4 half who=server bytes=30000 conns=16 block=both
-none v4 signal
-none v4 timeo dir=up
-none v4 timeo dir=down
-none v4 waitall
-none v4 prerecv how=recv who=client block=both
-none v4 prerecv how=recv who=server block=both
+block v4 half who=client block=both
+block v4 half who=server bytes=30000 conns=16 block=both
+block v4 signal
+block v4 timeo dir=up
+block v4 timeo dir=down
+block v4 waitall
+block v4 prerecv how=recv who=client block=both
+block v4 prerecv how=recv who=server block=both
 any  v4 prerecv how=recv who=client block=server
-none v4 mute block=both
-none v4 stall dir=up block=both
-none v4 short rounds=5000 block=both
+block v4 mute block=both
+block v4 stall dir=up block=both
+block v4 short rounds=5000 block=both
 any  v4 short rounds=5000 block=server
 END
 

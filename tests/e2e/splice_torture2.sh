@@ -14,12 +14,12 @@ tort_all "${WAY:-splice}"
 tort_cases << 'END'
 up   v4 api dir=up
 any  v4 api dir=down
-up   v4 api dir=duplex
+any  v4 api dir=duplex
 both v4 zero dir=up
 both v4 zero dir=down
 both v4 cork
 both v4 cork nagle=1
-none v4 api dir=duplex block=both
+block v4 api dir=duplex block=both
 END
 
 # ---- one socket, many users ----
@@ -27,8 +27,8 @@ tort_cases << 'END'
 both v4 fork
 both v4 fork how=keep
 both v4 dup
-none v4 fork block=both
-none v4 records block=both
+block v4 fork block=both
+block v4 records block=both
 any  v4 records dir=up
 any  v4 records dir=down size=4000
 any  v4 records dir=up size=64 threads=8 bytes=1m
@@ -84,9 +84,9 @@ tort_cases << 'END'
 both v6     rr rounds=500 size=20000
 both mapped rr rounds=500 size=20000
 both dual   rr rounds=500 size=20000
-up   v6     stream dir=duplex bytes=4m
+any  v6     stream dir=duplex bytes=4m
 up   mapped stream dir=poll bytes=4m
-up   dual   stream dir=duplex bytes=4m
+any  dual   stream dir=duplex bytes=4m
 up   v6     stall dir=up
 down mapped stall dir=down
 up   v6     mute
@@ -99,15 +99,15 @@ both mapped inq dir=up
 both v6     wait how=et dir=down
 up   v6     wait how=etshort size=2m bytes=24m
 up   v6     wait how=etshort burst=440k bytes=1m conns=16 pause=20000 size=600k
-none v6     half who=client block=both
-none mapped stream dir=duplex block=both
+block v6     half who=client block=both
+block mapped stream dir=duplex block=both
 both v6     nbconnect who=client
 any  mapped nbconnect who=server
 any  v6     prerecv how=poll who=client
-none v6     prerecv how=recv who=client block=both
+block v6     prerecv how=recv who=client block=both
 any  mapped prerecv how=epoll who=server
 any  v6     greet dir=down how=poll
-up   v6     api dir=duplex
+any  v6     api dir=duplex
 both v6     fork
 both v6     opt opt=rcvbuf when=after who=client
 none mapped opt opt=rcvbuf when=before who=server

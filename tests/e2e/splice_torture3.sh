@@ -83,7 +83,7 @@ if [ "$WAY" = splice ]; then
 fi
 tort_end short both
 tort_end rr both
-tort_end duplex up
+tort_end duplex any
 
 # ---- detached ----
 tort_start rr2 7430 rr rounds=0 size=20000 pause=200
@@ -94,7 +94,7 @@ if [ "$WAY" != plain ]; then
 	check detach-all pb detach --all --yes
 	goes_on after-detach rr2 duplex2
 	tort_end rr2 both
-	tort_end duplex2 up
+	tort_end duplex2 any
 	tort_down
 	start_agent
 	tort_up

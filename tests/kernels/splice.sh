@@ -22,10 +22,10 @@ start_serve() {
 splice_cases() {
 	tort_cases << 'END'
 both v4 rr rounds=80 size=20000 conns=2
-none v4 rr rounds=20 size=20000 conns=2 block=both
-none v4 signal conns=1
+block v4 rr rounds=20 size=20000 conns=2 block=both
+block v4 signal conns=1
 up   v4 stream dir=up bytes=2m conns=2
-up   v4 stream dir=duplex bytes=1m conns=2
+any  v4 stream dir=duplex bytes=1m conns=2
 up   v4 stream dir=up bytes=100k conns=2 late=1
 up   v4 stall dir=up bytes=100k conns=1
 both v4 half bytes=100k conns=2
@@ -39,7 +39,7 @@ up   v4 wait how=etshort size=1m bytes=6m conns=1
 both v4 wait how=select bytes=200k conns=2 dir=down
 both v4 nbconnect who=client bytes=200k conns=2
 any  v4 prerecv how=epoll who=client bytes=200k
-up   v4 api dir=duplex bytes=500k conns=2
+any  v4 api dir=duplex bytes=500k conns=2
 both v4 zero bytes=50k conns=2
 both v4 cork bytes=50k conns=2
 both v4 fork size=8000 conns=1

@@ -93,11 +93,14 @@ tort_run() {
 }
 
 # tort_spliced WANT LINE: did as much of it go past TCP as is wanted (client's bytes, server's)?
+# both, up, down: these; none; block: none, since sockets block; any
 tort_spliced() {
 	local want=$1 up down
 	[[ $2 =~ spliced=([0-9]+)/([0-9]+) ]] || return 1
 	up=${BASH_REMATCH[1]} down=${BASH_REMATCH[2]}
 	tort_is_spliced || want=none
+	[ "$want" != block ] || want=none
+	[ "$WAY" != splice-all ] || [ "$1" != block ] || want=any
 	case $want in
 	both) [ "$up" -gt 0 ] && [ "$down" -gt 0 ] ;;
 	up) [ "$up" -gt 0 ] ;;
