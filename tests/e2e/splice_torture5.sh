@@ -18,7 +18,7 @@ both v4 rr rounds=500 size=20000 block=server
 both v4 rr rounds=500 size=20000
 up   v4 stream dir=up bytes=16m block=both
 any  v4 stream dir=down bytes=16m block=both
-up   v4 stream dir=duplex bytes=8m block=both
+any  v4 stream dir=duplex bytes=8m block=both
 up   v4 stream dir=up bytes=8m size=16k ack=65536 block=both
 up   v4 stream dir=up bytes=200k late=1 block=both
 up   v4 stall dir=up block=both
@@ -39,7 +39,7 @@ both v4 half who=server bytes=30000 conns=16 block=both
 both v4 closeq who=client bytes=500k block=both
 both v4 closeq who=server block=both
 both v4 shutrd who=client block=both
-up   v4 api dir=duplex block=both
+any  v4 api dir=duplex block=both
 both v4 zero block=both
 both v4 cork block=both
 both v4 fork block=both
