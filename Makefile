@@ -133,9 +133,11 @@ check: ## install what is missing, then every test tier (root); T=stem: the test
 	@+$(MAKE) $(parallel) DEVELOPER=1 check-now
 
 TIERS := $(if $T,,lint hdr-check) unit bpf e2e fuzz-replay $(if $T,,budget kernels)
-# Guests are slow: of tests/bpf the two that say most about a kernel; `make kernels` runs them all.
+# Guests are slow: of tests/bpf the two that say most about a kernel, and no torture of splices;
+# `make kernels` runs them all.
 check-now: all tests
-	@PB_KERNEL_TESTS="$${PB_KERNEL_TESTS-identity|datagram}" tests/lib/runner.sh $(TIERS)
+	@PB_KERNEL_TESTS="$${PB_KERNEL_TESTS-identity|datagram}" PB_KERNEL_TORT="$${PB_KERNEL_TORT-no}" \
+		tests/lib/runner.sh $(TIERS)
 
 tests: $(UNIT_BINS) $(LIVE_BINS) $(REPLAY_BINS) $(TOOL_BINS) $(if $T,,$(BUDGET_BIN))
 

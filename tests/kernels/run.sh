@@ -14,7 +14,8 @@ usage: run.sh [--kernel 6.1|6.12|running|all]... [--keep] [--script FILE]
   --keep           keep the guests' work folders
   --script FILE    instead of smoke.sh
 Environment: BUILD (build folder), KERNEL_CACHE (unpacked kernels, $BUILD/kernels),
-PB_KERNEL_LIMIT (seconds a script may take, 900), PB_KERNEL_TESTS (pattern of the names of the
+PB_KERNEL_LIMIT (seconds a script may take, 900), PB_KERNEL_TORT=no (without
+the torture of splices), PB_KERNEL_TESTS (pattern of the names of the
 tests/bpf to run in the guests: identity, "identity|loader"; all but maps).
 END
 }
@@ -24,7 +25,8 @@ END
 # by default without test_maps: a case spends 8 s on loading, for what hardly depends on the kernel.
 tools=(bash bpftool find ip timeout unshare)
 modules=(veth sch_ingress cls_bpf tcp_diag udp_diag)
-products=(patchbayd patchbay patchbay-helper 'bpf/*.bpf.o' 'tests/bpf/test_*' tests/pbsock tests/tort)
+products=(patchbayd patchbay patchbay-helper 'bpf/*.bpf.o' 'tests/bpf/test_*' tests/pbsock)
+[ "${PB_KERNEL_TORT-yes}" = no ] || products+=(tests/tort)
 tests=${PB_KERNEL_TESTS:-!(maps)}
 
 kernels=() keep=() script=$here/smoke.sh limit=${PB_KERNEL_LIMIT:-900}
@@ -58,8 +60,8 @@ cleanup() {
 launch() {
 	local args=(--script "$script" --limit "$limit") item
 	if [ "$1" = running ]; then
-		exec bash "$here/here.sh" "${args[@]}" --env PB_DIR="$build" \
-			--env PB_TESTS="$here/.." --env PB_LIVE=no
+		exec bash "$here/here.sh" "${args[@]}" --env PB_DIR="$build" --env PB_TESTS="$here/.." \
+			--env PB_LIVE=no --env PB_TORT="${PB_KERNEL_TORT-yes}"
 	fi
 	args+=(--kernel "$1" --env PB_DIR=/pb --env PB_TESTS=/tests ${keep[@]+"${keep[@]}"}
 		--add "$here/splice.sh:/tests/kernels/splice.sh" --add "$here/../lib/tort.sh:/tests/lib/tort.sh")

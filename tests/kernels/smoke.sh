@@ -230,7 +230,7 @@ system() {
 	servers_up
 	with_agent
 	without_agent
-	[ ! -x "$PB_DIR/tests/tort" ] || splice
+	[ "${PB_TORT-yes}" = no ] || [ ! -x "$PB_DIR/tests/tort" ] || splice
 	detached
 	# shellcheck disable=SC2046 # a list
 	kill $(jobs -p) 2> /dev/null
