@@ -12,6 +12,7 @@
 #include <patchbay/maps.h>
 #include <patchbay/names.h>
 #include <patchbay/node.h>
+#include <patchbay/peer.h>
 #include <patchbay/reasons.h>
 #include <patchbay/splice.h>
 
@@ -45,6 +46,7 @@ PB_MAP(pb_claims, BPF_MAP_TYPE_HASH, struct pb_claim_key, struct pb_claim, BPF_F
 PB_MAP(pb_locks, BPF_MAP_TYPE_ARRAY, __u32, __u32, 0);
 PB_MAP(pb_ports, BPF_MAP_TYPE_HASH, struct pb_port_key, struct pb_port, BPF_F_NO_PREALLOC);
 PB_MAP(pb_admit, BPF_MAP_TYPE_HASH, struct pb_flow_key, struct pb_admit, BPF_F_NO_PREALLOC);
+PB_MAP(pb_radmit, BPF_MAP_TYPE_LRU_HASH, struct pb_flow_key, struct pb_admit, 0);
 PB_MAP(pb_udp_src, BPF_MAP_TYPE_HASH, struct pb_udp_key, struct pb_udp_src, BPF_F_NO_PREALLOC);
 PB_MAP(pb_udp_virt, BPF_MAP_TYPE_HASH, struct pb_udp_key, struct pb_udp_virt, BPF_F_NO_PREALLOC);
 PB_MAP(pb_udp_reply, BPF_MAP_TYPE_LRU_HASH, struct pb_flow_key, __u64, 0);
@@ -55,6 +57,11 @@ PB_MAP(pb_spl_rules, BPF_MAP_TYPE_HASH, struct pb_spl_rule_key, struct pb_spl_ru
        BPF_F_NO_PREALLOC);
 PB_MAP(pb_config, BPF_MAP_TYPE_ARRAY, __u32, struct pb_config, 0);
 PB_MAP(pb_node, BPF_MAP_TYPE_ARRAY, __u32, struct pb_node, 0);
+PB_MAP(pb_rservices, BPF_MAP_TYPE_HASH, struct pb_svc_key, struct pb_rservice, BPF_F_NO_PREALLOC);
+PB_MAP(pb_remotes, BPF_MAP_TYPE_ARRAY, __u32, struct pb_endpoint, BPF_F_MMAPABLE);
+PB_MAP(pb_eject, BPF_MAP_TYPE_ARRAY, __u32, struct pb_eject, BPF_F_MMAPABLE);
+PB_MAP(pb_peers, BPF_MAP_TYPE_HASH, struct pb_addr, struct pb_peer, BPF_F_NO_PREALLOC);
+PB_MAP(pb_members, BPF_MAP_TYPE_HASH, struct pb_member_key, struct pb_member, BPF_F_NO_PREALLOC);
 PB_MAP(pb_beat, BPF_MAP_TYPE_ARRAY, __u32, struct pb_beat, 0);
 PB_MAP(pb_resolv, BPF_MAP_TYPE_HASH, struct pb_resolv_key, struct pb_resolv_ref, 0);
 PB_MAP(pb_resolvers, BPF_MAP_TYPE_ARRAY, __u32, struct pb_resolver, BPF_F_MMAPABLE);
@@ -102,6 +109,10 @@ static __always_inline struct pb_config *pb_cfg(void)
 
 static __always_inline struct pb_endpoint *pb_ep_at(__u32 index)
 {
+	if (index & PB_EP_REMOTE) {
+		index &= ~PB_EP_REMOTE;
+		return bpf_map_lookup_elem(&pb_remotes, &index);
+	}
 	return index ? bpf_map_lookup_elem(&pb_endpoints, &index) : 0;
 }
 

@@ -119,7 +119,7 @@ struct pb_service {
 	__u32 slot[PB_SLOTS];	    /* index into pb_endpoints */
 };
 
-#define PB_EP_BLOCKS (1u << 0)
+#define PB_EP_BLOCKS (1u << 0) /* others: peer.h */
 enum pb_ep_state { PB_EP_FREE, PB_EP_UP, PB_EP_DRAIN, _PB_EP_MAX };
 
 /* Address classes a bind covers: the same four kernel addresses a private host would have. */
@@ -340,6 +340,7 @@ struct pb_usock {
 #define PB_CFG_GUARD (1u << 0)	/* sk_lookup is attached in netns */
 #define PB_CFG_DNS (1u << 1)	/* redirect queries to the agent */
 #define PB_CFG_SPLICE (1u << 2) /* splice those that ask for it; clear: none, live ones go to TCP */
+#define PB_CFG_PEERS (1u << 3)	/* there are other nodes: their SYNs are verified (peer.h) */
 
 /* pb_config[0].  Writer: agent. */
 struct pb_config {

@@ -18,6 +18,7 @@
 	X(pb_locks, 1024) \
 	X(pb_ports, 65536) \
 	X(pb_admit, 65536) \
+	X(pb_radmit, 16384) \
 	X(pb_udp_src, 65536) \
 	X(pb_udp_virt, 65536) \
 	X(pb_udp_reply, 65536) \
@@ -30,6 +31,11 @@
 	X(pb_spl_rules, 4096) \
 	X(pb_config, 1) \
 	X(pb_node, 1) \
+	X(pb_rservices, 65536) \
+	X(pb_remotes, 32768) \
+	X(pb_eject, 32768) \
+	X(pb_peers, 16384) \
+	X(pb_members, 65536) \
 	X(pb_beat, 1) \
 	X(pb_resolv, 64) \
 	X(pb_resolvers, 32) \

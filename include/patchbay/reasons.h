@@ -80,7 +80,22 @@
 	X(SPLICE_BLOCKING, "splice-blocking", N, \
 	  "a socket that blocks: its reads could be disturbed by signals and other threads") \
 	X(SPLICE_REPAIR, "splice-repair", N, "a checkpoint of the connection (TCP_REPAIR)") \
-	X(SPLICE_LEFT, "splice-left", N, "both directions went back to TCP: a plain socket again")
+	X(SPLICE_LEFT, "splice-left", N, "both directions went back to TCP: a plain socket again") \
+	X(NO_SYN_ID, "no-identity-in-syn", R, \
+	  "a host of the cluster or a stranger connected without an identity in its SYN") \
+	X(BAD_MAC, "mac", R, \
+	  "the identity in the SYN does not prove itself: forged, another key, or addresses " \
+	  "translated on the way") \
+	X(NO_MEMBER, "no-member", R, \
+	  "the SYN names an application that its node has not announced (yet)") \
+	X(NO_ROOM, "no-room", R, \
+	  "no room for the identity in the SYN: TCP Fast Open or another option takes it") \
+	X(NO_PEER, "no-peer", R, \
+	  "the endpoint's node is not known to the kernel programs (any more)") \
+	X(EJECTED, "ejected", N, \
+	  "an endpoint on another node failed: not chosen for a while if there is another one") \
+	X(NODE_BACK, "node-back", N, "an endpoint that had failed answered again") \
+	X(DESTROYED, "destroyed", N, "the endpoint is gone: a socket that hung on it was closed")
 
 enum pb_reason {
 #define PB_X(sym, name, class, help) PB_R_##sym,
@@ -89,20 +104,24 @@ enum pb_reason {
 		_PB_R_MAX,
 };
 
-/* Bit r: reason r refuses; an unknown one does too.  A mask, for a switch costs the verifier a path a case. */
+/* Bit r: reason r refuses; an unknown one does too.  Masks, for a switch costs the verifier a path a case. */
 #define PB_REFUSES_A 0ULL
 #define PB_REFUSES_N 0ULL
 #define PB_REFUSES_R 1ULL
-#define PB_REASON_BIT(sym, name, class, help) | PB_REFUSES_##class << PB_R_##sym
+#define PB_REASON_BIT(sym, name, class, help) \
+	| (PB_R_##sym < 64 ? PB_REFUSES_##class << (PB_R_##sym & 63) : 0)
+#define PB_REASON_BIT2(sym, name, class, help) \
+	| (PB_R_##sym >= 64 ? PB_REFUSES_##class << (PB_R_##sym & 63) : 0)
 #define PB_REFUSING (0ULL PB_REASONS(PB_REASON_BIT))
+#define PB_REFUSING2 (0ULL PB_REASONS(PB_REASON_BIT2))
 
-_Static_assert(_PB_R_MAX <= 64, "reasons fit one mask");
+_Static_assert(_PB_R_MAX <= 128, "reasons fit two masks, and pb_stats");
 
 static inline __attribute__((always_inline, unused)) int pb_reason_refuses(unsigned int r)
 {
-	unsigned long long mask = PB_REFUSING;
+	unsigned long long mask = r < 64 ? PB_REFUSING : PB_REFUSING2;
 
-	return r >= _PB_R_MAX || (mask >> r & 1);
+	return r >= _PB_R_MAX || (mask >> (r & 63) & 1);
 }
 
 #endif /* PATCHBAY_REASONS_H */
