@@ -88,7 +88,7 @@ BPF_SRC := $(wildcard bpf/*.bpf.c)
 LOAD_SRC := $(wildcard loader/*.c)
 MAINS := control/agent/main.c control/agent/helper.c control/cli/patchbay.c
 CTL_SRC := $(filter-out $(MAINS),$(wildcard control/*.c \
-	$(foreach d,registry names gossip agent cli,control/$d/*.c)))
+	$(foreach d,registry names gossip table agent cli,control/$d/*.c)))
 TLIB_SRC := $(wildcard tests/lib/*.c)
 stem-is = $(if $T,$(filter $1/$2$T $1/$2$T_%,$3),$3)
 UNIT := $(call stem-is,tests/unit,test_,$(patsubst %.c,%,$(wildcard tests/unit/test_*.c)))

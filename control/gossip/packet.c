@@ -10,7 +10,7 @@
 #define LABEL_HEAD 2
 #define CRC_HEAD 5
 
-int gsp_pool_set_label(struct gsp_pool *pool, const char *label)
+int gsp_layers_set_label(struct gsp_layers *pool, const char *label)
 {
 	size_t n = strlen(label);
 
@@ -122,7 +122,7 @@ static int open_message(struct opening *o, const uint8_t *p, size_t n, unsigned 
 }
 
 /* The number of bytes before what follows the label. */
-static int open_label(const struct gsp_pool *pool, const uint8_t *p, size_t n)
+static int open_label(const struct gsp_layers *pool, const uint8_t *p, size_t n)
 {
 	size_t len = pool->label_len;
 
@@ -138,7 +138,7 @@ static int open_label(const struct gsp_pool *pool, const uint8_t *p, size_t n)
 									: -EPERM;
 }
 
-int gsp_packet_open(const struct gsp_pool *pool, struct gsp_packet_scratch *scratch,
+int gsp_packet_open(const struct gsp_layers *pool, struct gsp_packet_scratch *scratch,
 		    const uint8_t *p, size_t n, gsp_message_fn *fn, void *arg)
 {
 	struct opening o = { .fn = fn, .arg = arg };
@@ -172,7 +172,7 @@ int gsp_packet_open(const struct gsp_pool *pool, struct gsp_packet_scratch *scra
 
 /* ---- out ------------------------------------------------------------------------------------- */
 
-size_t gsp_packet_overhead(const struct gsp_pool *pool, bool crc)
+size_t gsp_packet_overhead(const struct gsp_layers *pool, bool crc)
 {
 	return (pool->label_len ? LABEL_HEAD + (size_t)pool->label_len : 0) +
 	       (pool->keys.n ? GSP_SEAL_OVERHEAD : 0) + (crc ? CRC_HEAD : 0);
@@ -187,7 +187,7 @@ static void put_crc(uint8_t *p, size_t n)
 		p[i] = (uint8_t)(sum >> (32 - 8 * i));
 }
 
-int gsp_packet_seal(const struct gsp_pool *pool, const uint8_t nonce[GSP_NONCE_LEN], bool crc,
+int gsp_packet_seal(const struct gsp_layers *pool, const uint8_t nonce[GSP_NONCE_LEN], bool crc,
 		    const uint8_t *msg, size_t n, uint8_t *buf, size_t cap)
 {
 	bool sealed = pool->keys.n;

@@ -16,14 +16,14 @@
 #define GSP_COMPOUND_MAX 255	     /* messages */
 
 /* What a pool's members share.  With keys everything must be encrypted, with a label labelled. */
-struct gsp_pool {
+struct gsp_layers {
 	struct gsp_keyring keys; /* none: plain */
 	uint8_t label_len;	 /* 0: no label */
 	uint8_t label[GSP_LABEL_MAX];
 };
 
 /* -EINVAL: longer than GSP_LABEL_MAX. */
-int gsp_pool_set_label(struct gsp_pool *pool, const char *label);
+int gsp_layers_set_label(struct gsp_layers *pool, const char *label);
 
 /* One a receiver; 128 KiB, not for the stack. */
 struct gsp_packet_scratch {
@@ -43,17 +43,17 @@ typedef void gsp_message_fn(void *arg, const uint8_t *msg, size_t n);
  *   -E2BIG	over a bound
  *   -EOPNOTSUPP	an unknown algorithm of compression
  */
-int gsp_packet_open(const struct gsp_pool *pool, struct gsp_packet_scratch *scratch,
+int gsp_packet_open(const struct gsp_layers *pool, struct gsp_packet_scratch *scratch,
 		    const uint8_t *p, size_t n, gsp_message_fn *fn, void *arg);
 
 /* Bytes that gsp_packet_seal() adds: what is left of the size of a packet is for messages. */
-size_t gsp_packet_overhead(const struct gsp_pool *pool, bool crc);
+size_t gsp_packet_overhead(const struct gsp_layers *pool, bool crc);
 
 /*
  * Puts the layers around a message or compound.  crc: for receivers of protocol 5 and later.
  * nonce: random, only used with keys.  buf and msg may not overlap.  The length; -ENOBUFS; -EINVAL: an empty message.
  */
-int gsp_packet_seal(const struct gsp_pool *pool, const uint8_t nonce[GSP_NONCE_LEN], bool crc,
+int gsp_packet_seal(const struct gsp_layers *pool, const uint8_t nonce[GSP_NONCE_LEN], bool crc,
 		    const uint8_t *msg, size_t n, uint8_t *buf, size_t cap);
 
 /* Bytes that a compound of @n messages adds; 0 for one, which is sent as it is. */

@@ -14,7 +14,7 @@
 
 enum stage { LABEL, SEALED, MESSAGE, NODES, USER, DONE };
 
-void gsp_stream_init(struct gsp_stream *s, const struct gsp_pool *pool, bool dialled)
+void gsp_stream_init(struct gsp_stream *s, const struct gsp_layers *pool, bool dialled)
 {
 	*s = (struct gsp_stream){ .pool = pool, .dialled = dialled };
 }
@@ -82,7 +82,7 @@ static int take_label(struct gsp_stream *s)
 	return 1;
 }
 
-static size_t make_aad(const struct gsp_pool *pool, const uint8_t *head,
+static size_t make_aad(const struct gsp_layers *pool, const uint8_t *head,
 		       uint8_t aad[SEALED_HEAD + GSP_LABEL_MAX])
 {
 	memcpy(aad, head, SEALED_HEAD);
@@ -228,13 +228,13 @@ int gsp_stream_took(struct gsp_stream *s, size_t n)
 
 /* ---- out ------------------------------------------------------------------------------------- */
 
-size_t gsp_stream_overhead(const struct gsp_pool *pool, bool dialled)
+size_t gsp_stream_overhead(const struct gsp_layers *pool, bool dialled)
 {
 	return (dialled && pool->label_len ? LABEL_HEAD + (size_t)pool->label_len : 0) +
 	       (pool->keys.n ? SEALED_HEAD + GSP_SEAL_OVERHEAD : 0);
 }
 
-int gsp_stream_seal(const struct gsp_pool *pool, const uint8_t nonce[GSP_NONCE_LEN], bool dialled,
+int gsp_stream_seal(const struct gsp_layers *pool, const uint8_t nonce[GSP_NONCE_LEN], bool dialled,
 		    const uint8_t *msg, size_t n, uint8_t *buf, size_t cap)
 {
 	size_t total = gsp_stream_overhead(pool, dialled) + n, sealed = n + GSP_SEAL_OVERHEAD;

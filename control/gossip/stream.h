@@ -14,7 +14,7 @@
 #define GSP_INFLATE_MAX (40u << 20) /* what a compressed stream may hold, as upstream has it */
 
 struct gsp_stream {
-	const struct gsp_pool *pool;
+	const struct gsp_layers *pool;
 	bool dialled;
 	uint8_t *buf;
 	size_t len;
@@ -33,7 +33,7 @@ struct gsp_stream {
 };
 
 /* @dialled: we opened the connection, so the other end sends no label. */
-void gsp_stream_init(struct gsp_stream *s, const struct gsp_pool *pool, bool dialled);
+void gsp_stream_init(struct gsp_stream *s, const struct gsp_layers *pool, bool dialled);
 void gsp_stream_fini(struct gsp_stream *s);
 
 /* Where the next bytes go, at least one.  -ENOMEM. */
@@ -46,9 +46,9 @@ int gsp_stream_want(struct gsp_stream *s, uint8_t **ret, size_t *ret_n);
 int gsp_stream_took(struct gsp_stream *s, size_t n);
 
 /* Bytes that gsp_stream_seal() adds. */
-size_t gsp_stream_overhead(const struct gsp_pool *pool, bool dialled);
+size_t gsp_stream_overhead(const struct gsp_layers *pool, bool dialled);
 /* As gsp_packet_seal(); -E2BIG: more than GSP_STREAM_MAX. */
-int gsp_stream_seal(const struct gsp_pool *pool, const uint8_t nonce[GSP_NONCE_LEN], bool dialled,
+int gsp_stream_seal(const struct gsp_layers *pool, const uint8_t nonce[GSP_NONCE_LEN], bool dialled,
 		    const uint8_t *msg, size_t n, uint8_t *buf, size_t cap);
 
 #endif /* PB_GOSSIP_STREAM_H */

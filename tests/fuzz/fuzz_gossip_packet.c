@@ -26,7 +26,7 @@ static void see(void *arg, const uint8_t *msg, size_t n)
 	gossip_message(msg, n);
 }
 
-static int open_copy(const struct gsp_pool *pool, const uint8_t *p, size_t n, struct seen *ret)
+static int open_copy(const struct gsp_layers *pool, const uint8_t *p, size_t n, struct seen *ret)
 {
 	uint8_t *copy = gossip_copy(p, n);
 	int err = gsp_packet_open(pool, &scratch, copy, n, see, ret);
@@ -37,9 +37,9 @@ static int open_copy(const struct gsp_pool *pool, const uint8_t *p, size_t n, st
 	return err;
 }
 
-static void inside(const struct gsp_pool *pool, const uint8_t *p, size_t n)
+static void inside(const struct gsp_layers *pool, const uint8_t *p, size_t n)
 {
-	static const struct gsp_pool plain;
+	static const struct gsp_layers plain;
 	static const uint8_t nonce[GSP_NONCE_LEN] = "0123456789a";
 	struct seen a = { .n = 0 }, b = { .n = 0 };
 	size_t room = n + gsp_packet_overhead(pool, true);
@@ -55,7 +55,7 @@ static void inside(const struct gsp_pool *pool, const uint8_t *p, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct gsp_pool pool = { .label_len = 0 };
+	struct gsp_layers pool = { .label_len = 0 };
 	struct seen seen = { .n = 0 };
 	const char *key;
 
@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	key = keys[data[0] >> 1 & 3];
 	if (key)
 		REQUIRE(!gsp_keyring_add(&pool.keys, (const uint8_t *)key, strlen(key)));
-	REQUIRE(!gsp_pool_set_label(&pool, data[0] & 1 ? "blue" : ""));
+	REQUIRE(!gsp_layers_set_label(&pool, data[0] & 1 ? "blue" : ""));
 	if (data[0] & 8)
 		inside(&pool, data + 1, size - 1);
 	else

@@ -33,7 +33,7 @@ static int feed(struct gsp_stream *s, const uint8_t *p, size_t n, size_t step)
 	return r;
 }
 
-static void both_ways(const struct gsp_pool *pool, bool dialled, const uint8_t *p, size_t n,
+static void both_ways(const struct gsp_layers *pool, bool dialled, const uint8_t *p, size_t n,
 		      size_t step)
 {
 	struct gsp_stream a, b;
@@ -52,7 +52,7 @@ static void both_ways(const struct gsp_pool *pool, bool dialled, const uint8_t *
 	gsp_stream_fini(&b);
 }
 
-static void inside(const struct gsp_pool *pool, const uint8_t *p, size_t n, size_t step)
+static void inside(const struct gsp_layers *pool, const uint8_t *p, size_t n, size_t step)
 {
 	static const uint8_t nonce[GSP_NONCE_LEN] = "0123456789a";
 	size_t room = n + gsp_stream_overhead(pool, true);
@@ -66,7 +66,7 @@ static void inside(const struct gsp_pool *pool, const uint8_t *p, size_t n, size
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct gsp_pool pool = { .label_len = 0 };
+	struct gsp_layers pool = { .label_len = 0 };
 	const char *key;
 	size_t step;
 
@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		step = size / 2048;
 	if (key)
 		REQUIRE(!gsp_keyring_add(&pool.keys, (const uint8_t *)key, strlen(key)));
-	REQUIRE(!gsp_pool_set_label(&pool, data[0] & 1 ? "blue" : ""));
+	REQUIRE(!gsp_layers_set_label(&pool, data[0] & 1 ? "blue" : ""));
 	if (data[0] & 16 && size > 2)
 		inside(&pool, data + 2, size - 2, step);
 	else

@@ -21,7 +21,7 @@
 #define WAIT_S 5
 
 struct probe {
-	struct gsp_pool pool;
+	struct gsp_layers pool;
 	struct addrinfo *to;
 	struct gsp_addr addr;
 	const char *name;

@@ -147,7 +147,7 @@ static void message(void *arg, const uint8_t *p, size_t n)
 }
 
 /* STEP bytes at a time, so that every stage of the parser waits for more at some point. */
-static void stream(const struct gsp_pool *pool, char *from, const uint8_t *p, size_t n)
+static void stream(const struct gsp_layers *pool, char *from, const uint8_t *p, size_t n)
 {
 	struct gsp_stream s;
 	uint8_t *to;
@@ -182,7 +182,7 @@ static int unhex(const char *text, uint8_t *ret)
 	return n;
 }
 
-static void line(const struct gsp_pool *pool, struct gsp_packet_scratch *scratch, char *text)
+static void line(const struct gsp_layers *pool, struct gsp_packet_scratch *scratch, char *text)
 {
 	_cleanup_free_ uint8_t *data = malloc(strlen(text));
 	char *hex = strrchr(text, ' ');
@@ -205,7 +205,7 @@ int main(int argc, char **argv)
 {
 	static struct gsp_packet_scratch scratch;
 	static char text[2 * LINE_MAX_BYTES];
-	struct gsp_pool pool = { .label_len = 0 };
+	struct gsp_layers pool = { .label_len = 0 };
 
 	for (int i = 1; i + 1 < argc && !strcmp(argv[i], "-k"); i += 2) {
 		int err = gsp_keyring_add(&pool.keys, (const uint8_t *)argv[i + 1],

@@ -52,17 +52,17 @@ static inline void hex(const uint8_t *p, size_t n, char *ret)
 		sprintf(ret + 2 * i, "%02x", p[i]);
 }
 
-static inline struct gsp_pool make_pool(const char *key, const char *label)
+static inline struct gsp_layers make_pool(const char *key, const char *label)
 {
-	struct gsp_pool pool = { .label_len = 0 };
+	struct gsp_layers pool = { .label_len = 0 };
 
 	if (key)
 		cr_assert_eq(gsp_keyring_add(&pool.keys, (const uint8_t *)key, strlen(key)), 0);
-	cr_assert_eq(gsp_pool_set_label(&pool, label ? label : ""), 0);
+	cr_assert_eq(gsp_layers_set_label(&pool, label ? label : ""), 0);
 	return pool;
 }
 
-static inline void pool_fini(struct gsp_pool *pool)
+static inline void pool_fini(struct gsp_layers *pool)
 {
 	gsp_keyring_fini(&pool->keys);
 }

@@ -24,7 +24,7 @@ static void see(void *arg, const uint8_t *msg, size_t n)
 
 static int open_plain(const void *p, size_t n, struct seen *ret)
 {
-	static const struct gsp_pool plain;
+	static const struct gsp_layers plain;
 	_cleanup_blob_ struct blob b = blob_copy(p, n);
 
 	*ret = (struct seen){ .n = 0 };
@@ -238,7 +238,7 @@ Test(gossip_layers, compound_within_compress)
 
 Test(gossip_layers, nothing_is_neither_sent_nor_taken)
 {
-	static const struct gsp_pool plain;
+	static const struct gsp_layers plain;
 	struct seen seen = { .n = 0 };
 	uint8_t out[GSP_NONCE_LEN];
 

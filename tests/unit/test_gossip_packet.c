@@ -28,7 +28,7 @@ static void see(void *arg, const uint8_t *msg, size_t n)
 		s->bytes += !(msg[i] + 1);
 }
 
-static int open_blob(const struct gsp_pool *pool, const struct blob *b, struct seen *ret)
+static int open_blob(const struct gsp_layers *pool, const struct blob *b, struct seen *ret)
 {
 	*ret = (struct seen){ .n = 0 };
 	return gsp_packet_open(pool, &scratch, b->p, b->n, see, ret);
@@ -47,7 +47,7 @@ Test(gossip_packet, vectors_open)
 
 	EACH_PACKET(v)
 	{
-		_cleanup_pool_ struct gsp_pool pool = make_pool(v->key, v->label);
+		_cleanup_pool_ struct gsp_layers pool = make_pool(v->key, v->label);
 		_cleanup_blob_ struct blob b = unhex(v->hex);
 		struct seen seen;
 
@@ -63,7 +63,7 @@ Test(gossip_packet, vectors_cut_anywhere)
 {
 	EACH_PACKET(v)
 	{
-		_cleanup_pool_ struct gsp_pool pool = make_pool(v->key, v->label);
+		_cleanup_pool_ struct gsp_layers pool = make_pool(v->key, v->label);
 		_cleanup_blob_ struct blob b = unhex(v->hex);
 		struct seen seen;
 
@@ -81,7 +81,7 @@ Test(gossip_packet, vectors_with_one_bit_turned)
 {
 	EACH_PACKET(v)
 	{
-		_cleanup_pool_ struct gsp_pool pool = make_pool(v->key, v->label);
+		_cleanup_pool_ struct gsp_layers pool = make_pool(v->key, v->label);
 		_cleanup_blob_ struct blob b = unhex(v->hex);
 		size_t version = v->label ? 8 * (2 + strlen(v->label)) : 0;
 		bool guarded = v->key || !strncmp(v->hex, "0c", 2); /* or has a CRC */
@@ -107,7 +107,7 @@ Test(gossip_packet, vectors_seal_again)
 
 	EACH_PACKET(v)
 	{
-		_cleanup_pool_ struct gsp_pool pool = make_pool(v->key, v->label);
+		_cleanup_pool_ struct gsp_layers pool = make_pool(v->key, v->label);
 		_cleanup_blob_ struct blob b = unhex(v->hex);
 		size_t head = v->label ? 2 + strlen(v->label) : 0;
 		uint8_t text[1500], out[1500], *msg = text;
@@ -153,8 +153,8 @@ Test(gossip_packet, only_the_same_pool_is_heard)
 
 	for (unsigned i = 0; i < 2 * POOLS * POOLS; i++) {
 		unsigned a = i / 2 % POOLS, b = i / 2 / POOLS;
-		_cleanup_pool_ struct gsp_pool from = make_pool(keys[a % 4], labels[a / 4]);
-		_cleanup_pool_ struct gsp_pool to = make_pool(keys[b % 4], labels[b / 4]);
+		_cleanup_pool_ struct gsp_layers from = make_pool(keys[a % 4], labels[a / 4]);
+		_cleanup_pool_ struct gsp_layers to = make_pool(keys[b % 4], labels[b / 4]);
 		int len = gsp_packet_seal(&from, nonce, i % 2, ping.p, ping.n, out, sizeof(out));
 		_cleanup_blob_ struct blob sealed = blob_copy(out, (size_t)len);
 		struct seen seen;
@@ -176,7 +176,7 @@ Test(gossip_packet, rotation_of_keys)
 {
 	static const uint8_t nonce[GSP_NONCE_LEN] = "0123456789a";
 	const uint8_t *old = (const uint8_t *)KEY16, *new = (const uint8_t *)KEY32;
-	_cleanup_pool_ struct gsp_pool a = make_pool(KEY16, "p"), b = make_pool(KEY16, "p");
+	_cleanup_pool_ struct gsp_layers a = make_pool(KEY16, "p"), b = make_pool(KEY16, "p");
 	_cleanup_blob_ struct blob ping = unhex(PING);
 	uint8_t out[100];
 	struct blob sealed = { out, 0 };
@@ -221,7 +221,7 @@ Test(gossip_packet, padding_of_version_0)
 		{ "787878787878787878787878787801", -EBADMSG }, /* no whole block */
 		{ "7878787878787878787878787878787801", -EBADMSG },
 	};
-	_cleanup_pool_ struct gsp_pool pool = make_pool(KEY24, NULL);
+	_cleanup_pool_ struct gsp_layers pool = make_pool(KEY24, NULL);
 	uint8_t sealed[100], out[100];
 
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
@@ -255,16 +255,16 @@ Test(gossip_packet, keyring_bounds)
 Test(gossip_packet, long_labels)
 {
 	char text[GSP_LABEL_MAX + 2] = "";
-	_cleanup_pool_ struct gsp_pool pool = make_pool(KEY16, NULL);
+	_cleanup_pool_ struct gsp_layers pool = make_pool(KEY16, NULL);
 	_cleanup_blob_ struct blob ping = unhex(PING);
 	uint8_t out[512];
 	struct blob sealed = { out, 0 };
 	struct seen seen;
 
 	memset(text, 'l', GSP_LABEL_MAX + 1);
-	cr_expect_eq(gsp_pool_set_label(&pool, text), -EINVAL);
+	cr_expect_eq(gsp_layers_set_label(&pool, text), -EINVAL);
 	text[GSP_LABEL_MAX] = '\0';
-	cr_expect_eq(gsp_pool_set_label(&pool, text), 0);
+	cr_expect_eq(gsp_layers_set_label(&pool, text), 0);
 	sealed.n = (size_t)gsp_packet_seal(&pool, (uint8_t *)text, true, ping.p, ping.n, out,
 					   sizeof(out));
 	cr_expect_eq(sealed.n, 2u + GSP_LABEL_MAX + GSP_SEAL_OVERHEAD + 5 + PING_LEN);

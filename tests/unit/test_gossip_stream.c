@@ -13,7 +13,7 @@ Test(gossip_stream, vectors_in_steps_of_any_size)
 
 	EACH_STREAM(v)
 	{
-		_cleanup_pool_ struct gsp_pool pool = make_pool(v->key, v->label);
+		_cleanup_pool_ struct gsp_layers pool = make_pool(v->key, v->label);
 		_cleanup_blob_ struct blob b = unhex(v->hex);
 
 		for (size_t step = 1; step <= b.n; step++) {
@@ -37,7 +37,7 @@ Test(gossip_stream, vectors_cut_anywhere_wait_for_more)
 {
 	EACH_STREAM(v)
 	{
-		_cleanup_pool_ struct gsp_pool pool = make_pool(v->key, v->label);
+		_cleanup_pool_ struct gsp_layers pool = make_pool(v->key, v->label);
 		_cleanup_blob_ struct blob b = unhex(v->hex);
 
 		for (size_t n = 0; n < b.n; n++) {
@@ -53,7 +53,7 @@ Test(gossip_stream, vectors_with_one_bit_turned)
 {
 	EACH_STREAM(v)
 	{
-		_cleanup_pool_ struct gsp_pool pool = make_pool(v->key, v->label);
+		_cleanup_pool_ struct gsp_layers pool = make_pool(v->key, v->label);
 		_cleanup_blob_ struct blob b = unhex(v->hex);
 
 		for (size_t i = 0; i < 8 * b.n; i++) {
@@ -73,7 +73,7 @@ Test(gossip_stream, vectors_seal_again)
 
 	EACH_STREAM(v)
 	{
-		_cleanup_pool_ struct gsp_pool pool = make_pool(v->key, v->label);
+		_cleanup_pool_ struct gsp_layers pool = make_pool(v->key, v->label);
 		_cleanup_blob_ struct blob b = unhex(v->hex);
 		bool dialled = !strcmp(v->from, "dial");
 		size_t head = v->label && dialled ? 2 + strlen(v->label) : 0;
@@ -119,8 +119,8 @@ Test(gossip_stream, only_the_same_pool_is_heard)
 	for (unsigned i = 0; i < 2 * POOLS * POOLS; i++) {
 		unsigned a = i / 2 % POOLS, b = i / 2 / POOLS;
 		bool reply = i % 2;
-		_cleanup_pool_ struct gsp_pool from = make_pool(keys[a % 4], labels[a / 4]);
-		_cleanup_pool_ struct gsp_pool to = make_pool(keys[b % 4], labels[b / 4]);
+		_cleanup_pool_ struct gsp_layers from = make_pool(keys[a % 4], labels[a / 4]);
+		_cleanup_pool_ struct gsp_layers to = make_pool(keys[b % 4], labels[b / 4]);
 		int len = gsp_stream_seal(&from, nonce, !reply, ping.p, ping.n, out, sizeof(out));
 		_cleanup_blob_ struct blob sealed = blob_copy(out, (size_t)len);
 

@@ -38,7 +38,7 @@ static inline int feed(struct gsp_stream *s, const uint8_t *p, size_t n, size_t 
 	return r;
 }
 
-static inline int feed_blob(const struct gsp_pool *pool, bool dialled, const struct blob *b,
+static inline int feed_blob(const struct gsp_layers *pool, bool dialled, const struct blob *b,
 			    size_t step)
 {
 	struct gsp_stream s;

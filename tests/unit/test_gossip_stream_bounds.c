@@ -6,7 +6,7 @@
 
 static int feed_hex(const char *key, const char *label, bool dialled, const char *text)
 {
-	_cleanup_pool_ struct gsp_pool pool = make_pool(key, label);
+	_cleanup_pool_ struct gsp_layers pool = make_pool(key, label);
 	_cleanup_blob_ struct blob b = unhex(text);
 
 	return feed_blob(&pool, dialled, &b, 1);
@@ -66,7 +66,7 @@ Test(gossip_stream_bounds, refused_at_the_first_byte_that_says_so)
 Test(gossip_stream_bounds, sealed_message_that_ends_early)
 {
 	_cleanup_blob_ struct blob ping = unhex(PING);
-	_cleanup_pool_ struct gsp_pool pool = make_pool(KEY32, "p");
+	_cleanup_pool_ struct gsp_layers pool = make_pool(KEY32, "p");
 
 	for (size_t n = 1; n <= ping.n; n++) {
 		uint8_t out[100];
@@ -81,7 +81,7 @@ Test(gossip_stream_bounds, sealed_message_that_ends_early)
 Test(gossip_stream_bounds, endless_unknown_keys)
 {
 	static const char *const heads[] = { "00de0040", "06de0040", "09de0040" };
-	static const struct gsp_pool plain;
+	static const struct gsp_layers plain;
 	uint8_t more[7] = "\xa1x\xa3...";
 
 	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
@@ -108,7 +108,7 @@ Test(gossip_stream_bounds, a_deep_node_byte_by_byte)
 {
 	enum { DEEP = 300000 };
 	_cleanup_blob_ struct blob head = unhex("0681a54e6f64657301"), b = { malloc(DEEP), DEEP };
-	static const struct gsp_pool plain;
+	static const struct gsp_layers plain;
 	struct gsp_stream s;
 
 	memcpy(b.p, head.p, head.n);
@@ -125,7 +125,7 @@ Test(gossip_stream_bounds, as_much_as_may_be)
 	enum { USER = (20 << 20) - 64 };
 	struct gsp_sync_header h = { 0, USER, false };
 	_cleanup_free_ uint8_t *p = calloc(1, (20 << 20) + 4096);
-	_cleanup_pool_ struct gsp_pool pool = make_pool(KEY16, "p"), plain = make_pool(NULL, NULL);
+	_cleanup_pool_ struct gsp_layers pool = make_pool(KEY16, "p"), plain = make_pool(NULL, NULL);
 	int n = gsp_sync_header_encode(&h, p, 64), len;
 	struct blob b = { p, (size_t)n + USER };
 	struct blob sealed = { malloc(b.n + 100), 0 };
@@ -177,7 +177,7 @@ static struct blob bomb(size_t n)
 
 Test(gossip_stream_bounds, decompression_is_bounded)
 {
-	static const struct gsp_pool plain;
+	static const struct gsp_layers plain;
 
 	for (unsigned i = 0; i < 2; i++) {
 		_cleanup_blob_ struct blob lzw = bomb(GSP_INFLATE_MAX + i * 1000 - 500);
@@ -217,7 +217,7 @@ static struct blob compressed(const struct blob *in)
 /* Once only: there are inputs that decompress to themselves. */
 Test(gossip_stream_bounds, compressed_within_compressed)
 {
-	static const struct gsp_pool plain;
+	static const struct gsp_layers plain;
 	_cleanup_blob_ struct blob ping = unhex(PING);
 	_cleanup_blob_ struct blob once = compressed(&ping), twice = compressed(&once);
 
