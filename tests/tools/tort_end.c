@@ -130,11 +130,14 @@ void tt_abort(struct end *e)
 		end_sync(e);
 }
 
-/* who= sends and closes at once (how=exit: by the end of a process); everything must arrive. */
+/*
+ * who= sends and closes at once (how=exit: by the end of a process); everything must arrive.  The
+ * other end does not read before that, unless there is no room for all of it.
+ */
 void tt_closeq(struct end *e)
 {
 	struct job *j = e->job;
-	uint64_t base;
+	uint64_t base, rest;
 
 	exchange(e);
 	base = e->in.pos;
@@ -153,12 +156,18 @@ void tt_closeq(struct end *e)
 				end_die(e, "the child ended with status %x", status);
 			e->out.pos = start + j->bytes;
 		}
+		rest = start + j->bytes - e->out.pos;
+		if (rest) {
+			end_sync(e);
+			end_send(e, rest);
+		}
 		e->spliced = end_spliced(e);
 		if (!pid)
 			close(e->fd);
 		e->fd = -1;
 		job_note(j, "left", e->out.pos - start);
-		end_sync(e);
+		if (!rest)
+			end_sync(e);
 		return;
 	}
 	end_sync(e);
