@@ -93,6 +93,33 @@ void gsp_keyring_fini(struct gsp_keyring *k)
 	k->n = 0;
 }
 
+void gsp_key_id(const uint8_t *key, size_t len, char ret[GSP_KEY_ID_LEN + 1])
+{
+	static const char text[] = "patchbay key id";
+	uint8_t buf[sizeof(text) + GSP_KEY_LEN_MAX] = { 0 }, hash[EVP_MAX_MD_SIZE] = { 0 };
+
+	memcpy(buf, text, sizeof(text));
+	memcpy(buf + sizeof(text), key, len < GSP_KEY_LEN_MAX ? len : GSP_KEY_LEN_MAX);
+	EVP_Digest(buf, sizeof(text) + len, hash, NULL, EVP_sha256(), NULL);
+	OPENSSL_cleanse(buf, sizeof(buf));
+	for (unsigned i = 0; i < GSP_KEY_ID_LEN; i++)
+		ret[i] = "0123456789abcdef"[hash[i / 2] >> (i % 2 ? 0 : 4) & 15];
+	ret[GSP_KEY_ID_LEN] = 0;
+}
+
+const struct gsp_key *gsp_keyring_by_id(const struct gsp_keyring *k, const char *id)
+{
+	char have[GSP_KEY_ID_LEN + 1];
+	size_t n = strlen(id);
+
+	for (unsigned i = 0; i < k->n && n >= 8 && n <= GSP_KEY_ID_LEN; i++) {
+		gsp_key_id(k->keys[i].bytes, k->keys[i].len, have);
+		if (!strncmp(have, id, n))
+			return &k->keys[i];
+	}
+	return NULL;
+}
+
 int gsp_seal(const struct gsp_keyring *k, const uint8_t nonce[GSP_NONCE_LEN], const uint8_t *aad,
 	     size_t aad_len, const uint8_t *text, size_t n, uint8_t *buf, size_t cap)
 {

@@ -12,6 +12,7 @@
 
 #define GSP_KEYS_MAX 8
 #define GSP_KEY_LEN_MAX 32
+#define GSP_KEY_ID_LEN 16 /* hex digits, without the NUL */
 #define GSP_NONCE_LEN 12
 #define GSP_TAG_LEN 16
 #define GSP_SEAL_VERSION 1 /* what we send, and the greatest there is */
@@ -39,6 +40,10 @@ int gsp_keyring_use(struct gsp_keyring *k, const uint8_t *key, size_t len); /* m
 int gsp_keyring_remove(struct gsp_keyring *k, const uint8_t *key,
 		       size_t len); /* -EBUSY: the first */
 void gsp_keyring_fini(struct gsp_keyring *k);
+/* What may be shown of a key: SHA-256 of a text and the key, cut. */
+void gsp_key_id(const uint8_t *key, size_t len, char ret[GSP_KEY_ID_LEN + 1]);
+/* The key of that id, or one cut to no fewer than 8 digits; NULL. */
+const struct gsp_key *gsp_keyring_by_id(const struct gsp_keyring *k, const char *id);
 
 /*
  * @aad: authenticated with it, not sent.  The nonce must be random and never used twice with a key:

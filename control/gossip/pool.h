@@ -20,7 +20,6 @@
 #define GSP_POOL_NOW_MAX 128	    /* members a record is sent to at once */
 #define GSP_POOL_TAGS_MAX 32
 #define GSP_POOL_ALLOW_MAX 32
-#define GSP_KEY_ID_LEN 16 /* hex digits, without the NUL: SHA-256 of a text and the key, cut */
 
 struct gsp_pool;
 
@@ -47,11 +46,13 @@ struct gsp_pool_ops {
 	/* from: where the packet came from, the sender's gossip address; not always the owner's. */
 	void (*record)(void *arg, const struct swim_addr *from, struct gsp_bytes record);
 	size_t (*digest)(void *arg, uint8_t *buf, size_t cap);
+	/* from: as with answer. */
 	void (*merge)(void *arg, const struct swim_addr *from, struct gsp_bytes digest);
 	size_t (*hash)(void *arg, uint8_t *buf, size_t cap);
 	void (*hash_seen)(void *arg, const struct swim_member *m, struct gsp_bytes hash);
 	/*
-	 * Another node of ours asks (gsp_pool_ask()); the port of from is not its gossip port.
+	 * Another node of ours asks (gsp_pool_ask()); from is its gossip address, unless it is no
+	 * member (yet), or asks from another IP address: then it is that of the connection.
 	 * 0: *ret, allocated with malloc(), is now the pool's; NULL and 0: an empty answer.
 	 * A negative errno: no answer, the connection is closed.
 	 */
@@ -144,7 +145,7 @@ size_t gsp_pool_record_max(const struct gsp_pool *p);
 /*
  * [callback] An own record that has to be known in milliseconds: queued as by gsp_pool_record(),
  * and sent at once to the live members of ours, GSP_POOL_NOW_MAX of them at random if there are
- * more.  It may come to them twice, or only by the queue.
+ * more.  It may come to them twice, or only by the queue: also when there are thousands a second.
  */
 int gsp_pool_record_now(struct gsp_pool *p, uint64_t key, struct gsp_bytes record);
 
@@ -159,9 +160,7 @@ typedef void gsp_pool_answer_fn(void *arg, int err, struct gsp_bytes answer);
 int gsp_pool_ask(struct gsp_pool *p, const struct swim_addr *to, struct gsp_bytes request,
 		 gsp_pool_answer_fn *cb, void *arg);
 
-/* ---- keys: the first encrypts, all decrypt --------------------------------------------------- */
-
-void gsp_key_id(const uint8_t *key, size_t len, char ret[GSP_KEY_ID_LEN + 1]);
+/* ---- keys: the first encrypts, all decrypt; ids are those of gsp_key_id(), keyring.h --------- */
 
 /* A plain pool stays plain: all -EOPNOTSUPP.  -EINVAL: no length of a key. */
 int gsp_pool_key_install(struct gsp_pool *p, const uint8_t *key, size_t len); /* -ENOSPC */

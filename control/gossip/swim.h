@@ -84,7 +84,8 @@ struct swim_ops {
 	void (*event)(void *arg, const struct swim_event *ev);
 	/* A record of ours came by packet, without the byte that says so. */
 	void (*record)(void *arg, const struct swim_addr *from, struct gsp_bytes record);
-	/* Our part of a push/pull: at most cap bytes, the length, 0 for none; and the peer's. */
+	/* Our part of a push/pull: at most cap bytes, the length, 0 for none; and the peer's, whose
+	 * address from is, unless it is no member, or says so from elsewhere. */
 	size_t (*digest)(void *arg, uint8_t *buf, size_t cap);
 	void (*merge)(void *arg, const struct swim_addr *from, struct gsp_bytes digest);
 	/* What an ack to another node of ours carries, e.g. the table's hash; and what came. */
@@ -186,6 +187,10 @@ const struct swim_member *swim_find(const struct swim *s, struct gsp_bytes name)
 void swim_view(const struct swim *s, const struct swim_member *m, struct swim_view *ret);
 unsigned swim_live(const struct swim *s); /* alive or suspect, this node included */
 unsigned swim_health(const struct swim *s);
+/* Who says that it is that member, and sends from its IP address: *addr becomes the member's. */
+bool swim_sender(const struct swim *s, struct gsp_bytes name, struct swim_addr *addr);
+/* Some member, or an address to join by, has it. */
+bool swim_has_ip(const struct swim *s, const struct gsp_addr *ip);
 /* How long the queued records take at the packet rate of this node, in ms. */
 uint64_t swim_backlog(const struct swim *s);
 

@@ -172,6 +172,17 @@ static void ping_end(struct swim *s, uint64_t id, uint32_t seq, const uint8_t *p
 	swim_probe_tcp(s, id, p && gsp_ack_decode(&ack, p, n) >= 0 && ack.seq == seq);
 }
 
+/* Who came while we did may have been missed by the table we were given, and by the gossip about
+ * it, which ends some time: soon another one is asked. */
+static void joined(struct swim *s)
+{
+	uint64_t soon = s->conf.probe_interval + swim_below(&s->rng, 2 * s->conf.probe_interval);
+
+	swim_say_join(s);
+	if (s->t_sync.pos && s->t_sync.at > s->now + soon)
+		swim_at_in(s, &s->t_sync, soon);
+}
+
 static void sync_end(struct swim *s, const struct swim_exchange *x, const uint8_t *p, size_t n)
 {
 	bool ours, alone = s->n_live < 2;
@@ -185,7 +196,7 @@ static void sync_end(struct swim *s, const struct swim_exchange *x, const uint8_
 	if (!swim_sync_merge(s, &x->to, p, n, &ours) && s->n_live > 1) {
 		s->tries = 0;
 		if (!s->joined || alone)
-			swim_say_join(s);
+			joined(s);
 		s->joined = true;
 	}
 	s->quiet = false;

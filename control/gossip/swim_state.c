@@ -20,17 +20,24 @@ static int fill_lists(const struct swim *s, struct gsp_list *status, struct gsp_
 	return 0;
 }
 
+/* It begins with our name: a connection's port does not say whose it is.  Without a digest the key
+ * still says that we are one of ours. */
 static struct gsp_bytes our_digest(struct swim *s, uint8_t *buf)
 {
-	size_t n = s->conf.ops->digest ? s->conf.ops->digest(s->conf.arg, buf, SWIM_DIGEST_MAX) : 0;
+	struct gsp_bytes name = swim_name(s->me);
+	size_t n = 0;
 
-	/* even when there is none: the key says who we are */
-	return (struct gsp_bytes){ buf, n <= SWIM_DIGEST_MAX ? (uint32_t)n : 0 };
+	buf[0] = (uint8_t)name.n;
+	memcpy(buf + 1, name.p, name.n);
+	if (s->conf.ops->digest)
+		n = s->conf.ops->digest(s->conf.arg, buf + 1 + name.n, SWIM_DIGEST_MAX);
+	return (struct gsp_bytes){ buf, 1 + name.n + (n <= SWIM_DIGEST_MAX ? (uint32_t)n : 0) };
 }
 
 int swim_serf_state(struct swim *s, uint8_t **ret, size_t *ret_n)
 {
-	size_t cap = SYNC_CAP, digest_cap = s->conf.ops->digest ? SWIM_DIGEST_MAX : 1;
+	size_t cap = SYNC_CAP,
+	       digest_cap = 1 + GSP_NAME_MAX + (s->conf.ops->digest ? SWIM_DIGEST_MAX : 0);
 	_cleanup_free_ uint8_t *status = NULL, *left = NULL, *digest = NULL, *buf = NULL;
 	struct gsp_serf_sync sync = { .ltime = s->serf.clock,
 				      .event_ltime = s->serf.event_clock,
@@ -99,6 +106,22 @@ static void merge_intents(struct swim *s, const struct gsp_serf_sync *sync)
 	}
 }
 
+static void merge_digest(struct swim *s, const struct swim_addr *from, struct gsp_bytes digest)
+{
+	size_t name = digest.n ? 1u + digest.p[0] : 0;
+	struct swim_addr who = *from;
+
+	if (name > digest.n) {
+		s->stats.bad++;
+		return;
+	}
+	if (name == digest.n || !s->conf.ops->merge)
+		return;
+	swim_sender(s, (struct gsp_bytes){ digest.p + 1, digest.p[0] }, &who);
+	s->conf.ops->merge(s->conf.arg, &who,
+			   (struct gsp_bytes){ digest.p + name, digest.n - (uint32_t)name });
+}
+
 void swim_serf_merge(struct swim *s, const struct swim_addr *from, struct gsp_bytes user,
 		     bool *ret_ours)
 {
@@ -116,6 +139,5 @@ void swim_serf_merge(struct swim *s, const struct swim_addr *from, struct gsp_by
 		swim_witness(&s->serf.query_clock, sync.query_ltime - 1);
 	merge_intents(s, &sync);
 	*ret_ours = sync.digest.p;
-	if (sync.digest.n && s->conf.ops->merge)
-		s->conf.ops->merge(s->conf.arg, from, sync.digest);
+	merge_digest(s, from, sync.digest);
 }

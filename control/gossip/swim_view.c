@@ -43,6 +43,34 @@ void swim_view(const struct swim *s, const struct swim_member *m, struct swim_vi
 	};
 }
 
+static bool same_ip(const struct gsp_addr *a, const struct gsp_addr *b)
+{
+	return a->len == b->len && !memcmp(a->ip, b->ip, a->len);
+}
+
+bool swim_sender(const struct swim *s, struct gsp_bytes name, struct swim_addr *addr)
+{
+	const struct swim_member *m = swim_get(s, name);
+
+	if (!m || !same_ip(&m->addr.ip, &addr->ip))
+		return false;
+	*addr = m->addr;
+	return true;
+}
+
+bool swim_has_ip(const struct swim *s, const struct gsp_addr *ip)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (same_ip(&s->all[i]->addr.ip, ip))
+			return true;
+	}
+	for (unsigned i = 0; i < s->n_seeds; i++) {
+		if (same_ip(&s->seed[i].ip, ip))
+			return true;
+	}
+	return false;
+}
+
 uint64_t swim_backlog(const struct swim *s)
 {
 	const struct swim_conf *c = &s->conf;

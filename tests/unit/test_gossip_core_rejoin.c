@@ -38,6 +38,24 @@ Test(gossip_rejoin, joining, .fini = stop)
 	cr_assert_eq(t.exchanges, 1, "known, and alive");
 }
 
+/* With many joining at once, nobody's table has all of them. */
+Test(gossip_rejoin, soon_after_joining_another_is_asked, .fini = stop)
+{
+	const struct node pool[] = { { 1, GSP_STATE_ALIVE, 10 }, { 2, GSP_STATE_ALIVE, 10 } };
+	struct swim_addr seed = at(1);
+
+	bring();
+	swim_at_in(t.s, &t.s->t_sync, t.s->conf.sync_interval);
+	cr_assert_eq(swim_seed(t.s, t.now, &seed), 0);
+	reply(pool, 2);
+	forget();
+	wait_ms(3 * t.s->conf.probe_interval);
+	cr_expect_eq(t.exchanges, 1);
+	reply(pool, 2);
+	wait_ms(20000);
+	cr_expect_eq(t.exchanges, 1, "and then at leisure");
+}
+
 /* One whose table has us dead, and answers before it merges: it is asked again. */
 Test(gossip_rejoin, a_refutation_is_handed_in, .fini = stop)
 {

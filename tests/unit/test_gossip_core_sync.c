@@ -169,11 +169,12 @@ Test(gossip_sync, a_ping_by_stream, .fini = end)
 
 static struct gsp_bytes merged;
 static char merged_text[32];
+static struct swim_addr merged_from;
 
 static void merge(void *arg, const struct swim_addr *from, struct gsp_bytes digest)
 {
 	(void)arg;
-	(void)from;
+	merged_from = *from;
 	merged = digest;
 	memcpy(merged_text, digest.p, digest.n);
 }
@@ -200,7 +201,34 @@ Test(gossip_sync, our_digest_travels_in_serfs_state, .fini = end)
 	cr_assert_str_eq(merged_text, "digest");
 	cr_assert_gt(gsp_sync_decode(&sync, answer, answer_n), 0);
 	cr_assert_gt(gsp_serf_sync_decode(&serf, sync.user.p, sync.user.n), 0);
-	cr_assert(gsp_bytes_eq(serf.digest, GSP_TEXT("what we have")));
+	cr_assert(gsp_bytes_eq(serf.digest, GSP_TEXT("\x02mewhat we have")));
+}
+
+Test(gossip_sync, whose_digest_it_is, .fini = end)
+{
+	const struct node peer = { 1, GSP_STATE_ALIVE, 10 };
+	struct swim_addr from = at(1);
+	uint8_t buf[1024], *at_digest;
+	size_t n;
+
+	ops.merge = merge;
+	bring();
+	n = build(&peer, 1, state_of_serf(1, true), buf, sizeof(buf));
+	from.port = 40000;
+	cr_assert_eq(swim_request(t.s, t.now, &from, buf, n, &answer, &answer_n), 0);
+	cr_expect(swim_addr_eq(&merged_from, &(struct swim_addr){ at(1).ip, 7946 }));
+	free(answer);
+	from.ip = at(9).ip;
+	cr_assert_eq(swim_request(t.s, t.now, &from, buf, n, &answer, &answer_n), 0);
+	cr_expect(swim_addr_eq(&merged_from, &from), "from elsewhere it is nobody");
+	free(answer);
+	merged.n = 0;
+	at_digest = memmem(buf, n, "\x02n1digest", 9);
+	cr_assert(at_digest);
+	*at_digest = 9; /* a name longer than all of it */
+	cr_assert_eq(swim_request(t.s, t.now, &from, buf, n, &answer, &answer_n), 0);
+	cr_expect_eq(merged.n, 0);
+	cr_expect_eq(t.s->stats.bad, 1);
 }
 
 static char got_record[32];

@@ -43,7 +43,7 @@ __attribute__((unused)) static struct gsp_bytes state_of_serf(uint64_t ltime, bo
 	int n;
 
 	if (ours)
-		sync.digest = GSP_TEXT("digest");
+		sync.digest = GSP_TEXT("\x02n1digest");
 	n = gsp_serf_sync_encode(&sync, buf, sizeof(buf));
 	cr_assert_gt(n, 0);
 	return (struct gsp_bytes){ buf, (uint32_t)n };

@@ -125,7 +125,8 @@ Test(gossip_stream_bounds, as_much_as_may_be)
 	enum { USER = (20 << 20) - 64 };
 	struct gsp_sync_header h = { 0, USER, false };
 	_cleanup_free_ uint8_t *p = calloc(1, (20 << 20) + 4096);
-	_cleanup_pool_ struct gsp_layers pool = make_pool(KEY16, "p"), plain = make_pool(NULL, NULL);
+	_cleanup_pool_ struct gsp_layers pool = make_pool(KEY16, "p"),
+					 plain = make_pool(NULL, NULL);
 	int n = gsp_sync_header_encode(&h, p, 64), len;
 	struct blob b = { p, (size_t)n + USER };
 	struct blob sealed = { malloc(b.n + 100), 0 };
