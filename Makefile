@@ -88,7 +88,7 @@ BPF_SRC := $(wildcard bpf/*.bpf.c)
 LOAD_SRC := $(wildcard loader/*.c)
 MAINS := control/agent/main.c control/agent/helper.c control/cli/patchbay.c
 CTL_SRC := $(filter-out $(MAINS),$(wildcard control/*.c \
-	$(foreach d,registry names gossip table agent cli,control/$d/*.c)))
+	$(foreach d,registry names gossip table memcached agent cli,control/$d/*.c)))
 TLIB_SRC := $(wildcard tests/lib/*.c)
 stem-is = $(if $T,$(filter $1/$2$T $1/$2$T_%,$3),$3)
 UNIT := $(call stem-is,tests/unit,test_,$(patsubst %.c,%,$(wildcard tests/unit/test_*.c)))
@@ -99,7 +99,9 @@ programs = $(filter-out $(addsuffix _%,$1),$1)
 TOOL := $(call programs,$(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c)))
 BENCH := $(call programs,$(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c)))
 
-SKELS := $(BPF_SRC:bpf/%.bpf.c=$(B)/skel/%.skel.h)
+# tests/bpf/NAME.bpf.c is loaded by tests only
+SKELS := $(BPF_SRC:bpf/%.bpf.c=$(B)/skel/%.skel.h) \
+	$(patsubst tests/bpf/%.bpf.c,$(B)/skel/test/%.skel.h,$(wildcard tests/bpf/*.bpf.c))
 BINS := $(addprefix $(B)/,$(and $(wildcard control/agent/main.c),patchbayd) \
 	$(and $(wildcard control/cli/patchbay.c),patchbay) \
 	$(and $(wildcard control/agent/helper.c),patchbay-helper))
@@ -222,13 +224,17 @@ $(B)/bpf/%.tmp.o: bpf/%.bpf.c $(B)/flags
 	$(call msg,BPF,$@)
 	$(Q)mkdir -p $(@D) && $(the-clang) $(BPF_FLAGS) $(DEPS) -c $< -o $@
 
+$(B)/bpf/test/%.tmp.o: tests/bpf/%.bpf.c $(B)/flags
+	$(call msg,BPF,$@)
+	$(Q)mkdir -p $(@D) && $(the-clang) $(BPF_FLAGS) -iquote tests/bpf $(DEPS) -c $< -o $@
+
 $(B)/bpf/%.bpf.o: $(B)/bpf/%.tmp.o
 	$(call msg,GEN-OBJ,$@)
 	$(Q)$(the-bpftool) gen object $@ $<
 
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	$(call msg,GEN-SKEL,$@)
-	$(Q)mkdir -p $(@D) && $(the-bpftool) gen skeleton $< name $* > $@
+	$(Q)mkdir -p $(@D) && $(the-bpftool) gen skeleton $< name $(notdir $*) > $@
 
 $(B)/obj/%.o: %.c $(B)/flags | $(SKELS)
 	$(call msg,CC,$@)

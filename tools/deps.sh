@@ -8,8 +8,8 @@ build=(gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libelf-dev zl
 	libjansson-dev libldns-dev libinih-dev libmnl-dev libseccomp-dev libcap-ng-dev libssl-dev
 	python3-docutils)
 tests=(libcriterion-dev libclang-rt-dev iproute2 nftables procps nginx-light redis-server redis-tools
-	memcached libmemcached-tools wrk haproxy postgresql-15 bind9-dnsutils netcat-openbsd socat curl
-	python3 serf qemu-system-x86 busybox-static cpio xz-utils)
+	memcached libmemcached-tools nutcracker wrk haproxy postgresql-15 bind9-dnsutils netcat-openbsd socat
+	curl python3 serf qemu-system-x86 busybox-static cpio xz-utils)
 lint=(shellcheck clang-format clang-tidy cppcheck)
 wanted=("${build[@]}" "${tests[@]}" "${lint[@]}")
 # node often comes from elsewhere, under another package name
