@@ -10,7 +10,9 @@
  * Kernel 6.1.  Fails closed: without a record, an admission or room there is no
  * socket and no connection.
  */
+#include "lib/admitted.bpf.h"
 #include "lib/datagram.bpf.h"
+#include "lib/rudp.bpf.h"
 #include "lib/splice.bpf.h"
 
 #define PB_SOCK_STREAM 1
@@ -110,6 +112,26 @@ int pb_create(struct bpf_sock *ctx)
 		(v6) ? _a : pb_addr_v4(_ip4); \
 	})
 
+/* A sender on another node, of which we know from there. */
+static __noinline __u32 admit_far(const struct pb_flow_key *k, const struct pb_port *p,
+				  const struct pb_udp_src *src, __u64 *peer)
+{
+	struct pb_app *from = pb_app_at(src->app), *to = pb_app_at(p->app);
+	struct pb_endpoint *ep = pb_ep_at(p->ep);
+	__u32 r = PB_R_NO_ADMIT;
+
+	if (from && to && ep && !(p->flags & PB_PORT_CLOSED)) {
+		*peer = src->app;
+		if (!pb_rudp_fits(from, ep, pb_addr_is_v4(&k->laddr)))
+			r = PB_R_BAD_ADMIT;
+		else
+			r = pb_may(from, src->app, to, p->app, ep->port, PB_PROTO_UDP);
+	}
+	if (from)
+		note_sender(k, src);
+	return pb_reason_refuses(r) && !may_answer(k, 0) ? r : PB_R_NONE;
+}
+
 /* Datagrams: a managed sender that may, or the answer to one of ours. */
 static __always_inline __u32 admit_udp(const struct pb_flow_key *k, const struct pb_port *p,
 				       __u64 *peer)
@@ -119,9 +141,12 @@ static __always_inline __u32 admit_udp(const struct pb_flow_key *k, const struct
 	struct pb_endpoint *ep;
 	struct pb_app *from, *to;
 	__u32 r = PB_R_NO_ADMIT;
+	struct pb_rudp far;
 
 	if (p->flags & PB_PORT_DNS)
 		return src ? PB_R_NONE : PB_R_NO_ADMIT;
+	if (!src && pb_rudp_at(&sk, &far))
+		return admit_far(k, p, &far.src, peer);
 	to = pb_app_at(p->app);
 	ep = pb_ep_at(p->ep);
 	if (src && to && ep && !(p->flags & PB_PORT_CLOSED)) {
@@ -137,24 +162,6 @@ static __always_inline __u32 admit_udp(const struct pb_flow_key *k, const struct
 	return pb_reason_refuses(r) ? r : PB_R_NONE;
 }
 
-static __always_inline __u32 admit_tcp(const struct pb_flow_key *k, const struct pb_port *p)
-{
-	struct pb_admit *a = bpf_map_lookup_elem(&pb_admit, k);
-
-	struct pb_endpoint *ep;
-
-	if ((p->flags & PB_PORT_CLOSED) || !a || bpf_ktime_get_ns() - a->time_ns > PB_ADMIT_NS)
-		return PB_R_NO_ADMIT;
-	if (p->flags & PB_PORT_DNS)
-		return PB_R_NONE;
-	/* A SYN is repeated for two minutes: the port may have got another listener. */
-	ep = pb_ep_at(a->ep);
-	if (!ep || ep->state == PB_EP_FREE || ep->gen != a->gen || ep->app != p->app ||
-	    ep->real != k->lport)
-		return PB_R_BAD_ADMIT;
-	return PB_R_NONE;
-}
-
 static __always_inline int do_lookup(struct bpf_sk_lookup *ctx)
 {
 	int v6 = ctx->family == PB_AF_INET6;
@@ -166,6 +173,7 @@ static __always_inline int do_lookup(struct bpf_sk_lookup *ctx)
 	struct pb_note n = { .op = PB_OP_ADMIT, .proto = ctx->protocol, .reason = PB_R_NONE };
 	struct pb_flow_key k = {};
 	struct pb_app *app;
+	__u64 peer = 0; /* not &n.peer: of an n that escapes, clang does not know that task is 0 */
 
 	if (!p || !cfg)
 		return 0;
@@ -179,18 +187,20 @@ static __always_inline int do_lookup(struct bpf_sk_lookup *ctx)
 	if ((p->flags & PB_PORT_DNS) && !k.rport)
 		return 0;
 	if (ctx->protocol == PB_PROTO_UDP)
-		n.reason = admit_udp(&k, p, &n.peer);
+		n.reason = admit_udp(&k, p, &peer);
 	else
-		n.reason = admit_tcp(&k, p);
+		n.reason = admit_tcp(&k, p, &peer);
 	if (n.reason == PB_R_NONE)
 		return 0;
 	app = pb_app_at(p->app);
 	n.app = p->app;
+	n.peer = peer;
 	n.virt = k.raddr;
 	n.vport = k.rport;
 	n.real = k.laddr;
 	n.rport = k.lport;
-	if (app && pb_mode_of(app, cfg->mode) != PB_MODE_ENFORCE)
+	/* No mode relaxes quarantine (patchbay/policy.h). */
+	if (app && pb_mode_of(app, cfg->mode) != PB_MODE_ENFORCE && n.reason != PB_R_QUARANTINED)
 		n.reason = PB_R_AUDIT;
 	else
 		n.err = -PB_ECONNREFUSED;

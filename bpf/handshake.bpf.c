@@ -6,6 +6,7 @@
  *   TCP_CONNECT_CB          client, ports known: writes the admission the guard asks for
  *   PASSIVE_ESTABLISHED_CB  server: takes the admission; the child learns who called
  *   ACTIVE_ESTABLISHED_CB   client: its end of a splice
+ *   HDR_OPT_LEN_CB, WRITE_HDR_OPT_CB, RTO_CB   client of another node, until it is connected
  *   STATE_CB                gives back: admission, live count, a listener that was shut down
  *   RTT_CB                  a splice that went back to TCP: the socket becomes a plain one
  *
@@ -14,11 +15,11 @@
  * what reaches it.
  */
 #include "lib/admit.bpf.h"
+#include "lib/admitted.bpf.h"
 #include "lib/claim.bpf.h"
-#include "lib/join.bpf.h"
+#include "lib/dial.bpf.h"
 
 /* BPF_TCP_* of <linux/bpf.h>, as skops->args[] carries them. */
-#define PB_STATE_CLOSE 7
 #define PB_STATE_LISTEN 10
 #define PB_SOL_SOCKET 1
 #define PB_SO_KEEPALIVE 9
@@ -29,58 +30,8 @@
 #define PB_TCP_KEEPCNT 6
 #define PB_TCP_USER_TIMEOUT 18
 
-static __always_inline int is_v4(const struct bpf_sock_ops *o)
-{
-	volatile const struct bpf_sock_ops *c = o;
-
-	return c->family == PB_AF_INET ||
-	       (!c->remote_ip6[0] && !c->remote_ip6[1] && c->remote_ip6[2] == PB_V4MAP_W2);
-}
-
-/* All words are read on both paths: of a load behind a branch clang makes one through a computed
- * pointer into the context, which the verifier refuses. */
-#define PB_OPS_ADDR(o, v4, side) \
-	({ \
-		volatile const struct bpf_sock_ops *_o = (o); \
-		__u32 _ip4 = _o->side##_ip4; \
-		struct pb_addr _a = { .w = { _o->side##_ip6[0], _o->side##_ip6[1], \
-					     _o->side##_ip6[2], _o->side##_ip6[3] } }; \
-		(v4) ? pb_addr_v4(_ip4) : _a; \
-	})
-
-/* remote_port carries the network-order port in its upper half on little-endian machines. */
-static __always_inline __be16 remote_port(const struct bpf_sock_ops *o)
-{
-	return pb_htons(bpf_ntohl(o->remote_port));
-}
-
-static __always_inline __be16 local_port(const struct bpf_sock_ops *o)
-{
-	return pb_htons(o->local_port);
-}
-
-/* The flow as the server's side of it is named. */
-static __always_inline void flow_key(const struct bpf_sock_ops *o, int client,
-				     struct pb_flow_key *k)
-{
-	int v4 = is_v4(o);
-
-	__builtin_memset(k, 0, sizeof(*k));
-	if (client) {
-		k->laddr = PB_OPS_ADDR(o, v4, remote);
-		k->lport = remote_port(o);
-		k->raddr = PB_OPS_ADDR(o, v4, local);
-		k->rport = local_port(o);
-	} else {
-		k->laddr = PB_OPS_ADDR(o, v4, local);
-		k->lport = local_port(o);
-		k->raddr = PB_OPS_ADDR(o, v4, remote);
-		k->rport = remote_port(o);
-	}
-}
-
-static __always_inline void tell(const struct pb_sock *s, __u64 cookie, __u8 op, __u32 reason,
-				 __u64 peer)
+/* This, and the bigger callbacks, have frames of their own: one for all would fill the stack. */
+static __noinline int tell(const struct pb_sock *s, __u64 cookie, __u8 op, __u32 reason, __u64 peer)
 {
 	struct pb_note n = { .app = s->app,
 			     .peer = peer,
@@ -94,6 +45,7 @@ static __always_inline void tell(const struct pb_sock *s, __u64 cookie, __u8 op,
 			     .reason = reason };
 
 	pb_tell(&n);
+	return 0;
 }
 
 /* ---- the listener -------------------------------------------------------- */
@@ -155,7 +107,7 @@ static __always_inline void refuse(struct bpf_sock_ops *o, struct pb_sock *s)
 	bpf_setsockopt(o, PB_SOL_SOCKET, PB_SO_MARK, &mark, sizeof(mark));
 }
 
-static __always_inline void on_listen(struct bpf_sock_ops *o, struct pb_sock *s)
+static __noinline int on_listen(struct bpf_sock_ops *o, struct pb_sock *s)
 {
 	struct pb_config *cfg = pb_cfg();
 	struct pb_app *app = pb_app_at(s->app);
@@ -164,12 +116,12 @@ static __always_inline void on_listen(struct bpf_sock_ops *o, struct pb_sock *s)
 	int err = 0;
 
 	if (s->flags & PB_SK_PUBLISHED)
-		return;
+		return 0;
 	if (!cfg || !(cfg->flags & PB_CFG_GUARD) || cfg->netns != s->netns) {
 		/* Nobody guards this namespace: the listener stays deaf. */
 		refuse(o, s);
 		tell(s, cookie, PB_OP_LISTEN, PB_R_NO_GUARD, 0);
-		return;
+		return 0;
 	}
 	if (!(s->flags & PB_SK_BOUND))
 		err = claim_late(o, s, cookie);
@@ -188,11 +140,12 @@ static __always_inline void on_listen(struct bpf_sock_ops *o, struct pb_sock *s)
 	}
 	bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	tell(s, cookie, PB_OP_LISTEN, reason, 0);
+	return 0;
 }
 
 /* ---- the client ---------------------------------------------------------- */
 
-static __always_inline void on_connect(struct bpf_sock_ops *o, struct pb_sock *s)
+static __noinline int on_connect(struct bpf_sock_ops *o, struct pb_sock *s)
 {
 	struct bpf_sock *sk = o->sk;
 	struct tcp_sock *tp;
@@ -200,33 +153,41 @@ static __always_inline void on_connect(struct bpf_sock_ops *o, struct pb_sock *s
 	struct pb_admit a;
 
 	if (!(s->flags & PB_SK_INSIDE) || !sk)
-		return;
+		return 0;
+	if (s->dest & PB_EP_REMOTE) {
+		dial_begin(o, sk, s);
+		return 0;
+	}
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !pb_admit_of(&a, s, bpf_get_socket_cookie(o), local_port(o), tp->write_seq))
-		return;
+		return 0;
 	flow_key(o, 1, &k);
 	if (pb_admit_ask(&k, &a, tp)) {
 		tell(s, a.cookie, PB_OP_ADMIT, PB_R_MAP_FULL, 0);
-		return;
+		return 0;
 	}
 	s->flags |= PB_SK_ADMITTED;
 	bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	spl_want(o, sk, s, &a);
+	return 0;
 }
 
-static __always_inline void on_connected(struct bpf_sock_ops *o, struct pb_sock *s)
+static __noinline int on_connected(struct bpf_sock_ops *o, struct pb_sock *s)
 {
 	struct bpf_sock *sk = o->sk;
 	struct tcp_sock *tp;
 	struct pb_flow_key k;
 
+	if (s->flags & PB_SK_REMOTE)
+		dial_done(o, s);
 	if (!sk || !(s->flags & PB_SK_ADMITTED))
-		return;
+		return 0;
 	flow_key(o, 1, &k);
 	tp = pb_addr_is_loopback(&k.laddr) ? 0 : bpf_skc_to_tcp_sock(sk);
 	if (tp)
 		pb_admit_met(&k, s, bpf_get_socket_cookie(o), local_port(o), tp->write_seq - 1);
 	spl_connected(o, sk, &k);
+	return 0;
 }
 
 /* ---- the accepted connection --------------------------------------------- */
@@ -270,44 +231,31 @@ static __always_inline void child_refuse(struct bpf_sock_ops *o, struct pb_sock 
 	tell(s, cookie, PB_OP_ACCEPT, reason, 0);
 }
 
-/* Is the listener the one that the client was sent to?  Its port may have changed hands.  And has
- * the client finished its handshake (lib/admit.bpf.h)? */
-static __always_inline int admits(const struct pb_admit *a, const struct pb_sock *s)
-{
-	struct pb_endpoint *ep = pb_ep_at(a->ep);
-
-	return a->dport && ep && ep->gen == a->gen && ep->app == s->app && ep->real == s->real;
-}
-
-static __always_inline void on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
+static __noinline int on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
 {
 	struct bpf_sock *sk = o->sk;
 	struct pb_endpoint *ep;
 	struct tcp_sock *tp;
 	struct pb_flow_key k;
-	struct pb_admit *a;
+	struct pb_admit a;
 	__u64 cookie = bpf_get_socket_cookie(o);
 	int published = s->flags & PB_SK_PUBLISHED, timer = s->flags & PB_SK_TIMER;
+	__u32 reason;
 
 	child_reset(s);
 	flow_key(o, 0, &k);
-	a = bpf_map_lookup_elem(&pb_admit, &k);
 	tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
-	if (!a || !tp) {
-		child_refuse(o, s, cookie, PB_R_NO_ADMIT);
-		return;
-	}
 	/* Nothing was read yet: copied_seq is the peer's initial number plus one. */
-	if (tp->copied_seq != a->isn + 1 || !admits(a, s)) {
-		child_refuse(o, s, cookie, PB_R_BAD_ADMIT);
-		return;
+	reason = tp ? pb_admit_take(&k, tp->copied_seq - 1, s, &a) : PB_R_NO_ADMIT;
+	if (reason != PB_R_NONE) {
+		child_refuse(o, s, cookie, reason);
+		return 0;
 	}
-	s->peer = a->src;
-	s->pport = a->sport;
-	s->local = a->dst;
-	s->lport = a->dport;
+	s->peer = a.src;
+	s->pport = a.sport;
+	s->local = a.dst;
+	s->lport = a.dport;
 	s->flags |= PB_SK_PEER | PB_SK_LOCAL;
-	bpf_map_delete_elem(&pb_admit, &k);
 	ep = pb_ep_at(s->ep);
 	if (published && ep && ep->gen == s->ep_gen) {
 		__sync_fetch_and_add(&ep->live, 1);
@@ -315,11 +263,13 @@ static __always_inline void on_accept(struct bpf_sock_ops *o, struct pb_sock *s)
 		s->flags |= PB_SK_COUNTED;
 		bpf_sock_ops_cb_flags_set(o, o->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	}
-	if (!spl_accepted(o, sk, s, &k, tp) && timer)
+	/* A client on another node has no socket here to be spliced with. */
+	if (((a.app & PB_REF_REMOTE) || !spl_accepted(o, sk, s, &k, tp)) && timer)
 		spl_timer(o, PB_JOIN_RTO_US);
+	return 0;
 }
 
-static __always_inline void on_state(struct bpf_sock_ops *o, struct pb_sock *s)
+static __noinline int on_state(struct bpf_sock_ops *o, struct pb_sock *s)
 {
 	struct pb_endpoint *ep;
 	struct pb_spl_sock *m;
@@ -327,16 +277,18 @@ static __always_inline void on_state(struct bpf_sock_ops *o, struct pb_sock *s)
 	struct pb_admit *a;
 
 	if (o->args[1] != PB_STATE_CLOSE)
-		return;
+		return 0;
 	if (o->args[0] == PB_STATE_LISTEN) {
 		/* The kernel gives the port back: it may be anybody's next. */
 		if (deafen(s))
 			tell(s, s->owner, PB_OP_RELEASE, PB_R_WITHDRAW, 0);
-		return;
+		return 0;
 	}
 	m = pb_spl_of(o->sk);
 	if (m)
 		spl_forget(m);
+	if (s->flags & PB_SK_REMOTE)
+		dial_end(o, s);
 	if (s->flags & PB_SK_COUNTED) {
 		ep = pb_ep_at(s->ep);
 		s->flags &= ~PB_SK_COUNTED;
@@ -351,6 +303,7 @@ static __always_inline void on_state(struct bpf_sock_ops *o, struct pb_sock *s)
 		if (a && a->cookie == bpf_get_socket_cookie(o))
 			bpf_map_delete_elem(&pb_admit, &k);
 	}
+	return 0;
 }
 
 SEC("sockops")
@@ -367,7 +320,14 @@ int pb_sockops(struct bpf_sock_ops *ctx)
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB: on_connected(ctx, s); break;
 	case BPF_SOCK_OPS_STATE_CB: on_state(ctx, s); break;
 	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		if (s->flags & PB_SK_REMOTE) {
+			dial_reserve(ctx, s);
+			break;
+		}
+		/* fall through */
 	case BPF_SOCK_OPS_RTT_CB: spl_leave(ctx, ctx->sk); break;
+	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB: dial_identify(ctx, s); break;
+	case BPF_SOCK_OPS_RTO_CB: dial_silence(ctx, s); break;
 	}
 	return 1;
 }

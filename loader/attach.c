@@ -12,12 +12,26 @@
 #include "control/util.h"
 #include "internal.h"
 
+#define ATTACH_TCX_INGRESS 46 /* BPF_TCX_INGRESS, Linux 6.6 */
+#define ATTACH_TCX_EGRESS 47
+#define ATTACH_FIRST (1u << 3) /* BPF_F_BEFORE, and before nobody in particular */
+
 struct target {
-	int fd;
-	uint64_t id; /* cgroup id, netns inode or map id */
+	int fd;	     /* a device: its index */
+	uint64_t id; /* cgroup id, netns inode, ifindex or map id */
 	bool main;
 	char where; /* as in PB_PROGS */
 };
+
+static bool is_device(const struct target *t)
+{
+	return strchr(PB_WHERE_DEVICE, t->where) != NULL;
+}
+
+static struct pb_tc_place place_of(const struct target *t)
+{
+	return (struct pb_tc_place){ .ifindex = (unsigned)t->id, .egress = t->where == 'E' };
+}
 
 static char *link_path(const struct pb_loader *l, const char *prog, const struct target *t)
 {
@@ -25,13 +39,15 @@ static char *link_path(const struct pb_loader *l, const char *prog, const struct
 
 	if (t->main)
 		snprintf(name, sizeof(name), "%s", prog);
+	else if (is_device(t)) /* as `ip link` shows it */
+		snprintf(name, sizeof(name), "%s@%llu", prog, (unsigned long long)t->id);
 	else
 		snprintf(name, sizeof(name), "%s@%llx", prog, (unsigned long long)t->id);
 	return pb_pin_path(l->bpffs, PB_LINK_DIR, name);
 }
 
 /* A removed cgroup keeps its links for a moment (the kernel releases them later). */
-static bool cgroup_gone(const struct target *t, uint64_t id)
+static bool other_gone(const struct target *t, uint64_t id)
 {
 	union {
 		struct file_handle h;
@@ -39,6 +55,8 @@ static bool cgroup_gone(const struct target *t, uint64_t id)
 	} u = { .h = { .handle_bytes = sizeof(id), .handle_type = 0xfe /* FILEID_KERNFS */ } };
 	_cleanup_close_ int fd = -1;
 
+	if (is_device(t)) /* it came to another namespace, where it is another's */
+		return true;
 	if (t->where != 'C')
 		return false;
 	memcpy(u.room + sizeof(u.h), &id, sizeof(id));
@@ -51,27 +69,43 @@ static const char *target_word(const struct target *t)
 	switch (t->where) {
 	case 'C': return "cgroup";
 	case 'M': return "map";
+	case 'D':
+	case 'E': return "device";
 	default: return "network namespace";
+	}
+}
+
+/* The oldest headers we build with know no links to devices: the program's type says nothing. */
+static uint32_t attach_type(const struct bpf_program *prog, const struct target *t)
+{
+	switch (t->where) {
+	case 'D': return ATTACH_TCX_INGRESS;
+	case 'E': return ATTACH_TCX_EGRESS;
+	default: return bpf_program__expected_attach_type(prog);
 	}
 }
 
 /* 1: updated, 0: was current, -ENOLINK: dead. */
 static int update(int fd, const struct bpf_program *prog, const struct target *t, const char *path)
 {
+	struct pb_tc_place at = place_of(t);
 	struct pb_link_look look;
 	uint32_t id;
-	int err = pb_link_look(fd, &look);
+	int err;
 
+	if (pb_is_prog(fd))
+		return pb_tc_update(fd, prog, &at, path);
+	err = pb_link_look(fd, &look);
 	if (err)
 		return log_err(err, "cannot look at link %s", path);
-	if (!look.target || (look.target != t->id && cgroup_gone(t, look.target)))
+	if (!look.target || (look.target != t->id && other_gone(t, look.target)))
 		return -ENOLINK;
 	if (look.target != t->id) {
 		pb_log(PB_LOG_ERR, "link %s holds another %s (id %llu): run patchbay detach --all",
 		       path, target_word(t), (unsigned long long)look.target);
 		return -EXDEV;
 	}
-	if (look.attach_type != bpf_program__expected_attach_type(prog)) {
+	if (look.attach_type != attach_type(prog, t)) {
 		pb_log(PB_LOG_ERR, "link %s is of another kind: run patchbay detach --all", path);
 		return -EUCLEAN;
 	}
@@ -88,14 +122,25 @@ static int update(int fd, const struct bpf_program *prog, const struct target *t
 	return 1;
 }
 
-static int create(const struct bpf_program *prog, const struct target *t, const char *path)
+static int create(struct pb_loader *l, const struct bpf_program *prog, const struct target *t,
+		  const char *path)
 {
+	/* At a device before others, which may end the walk; ours never does. */
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = is_device(t) ? ATTACH_FIRST : 0);
+	struct pb_tc_place at = place_of(t);
 	_cleanup_close_ int fd = -1;
 	int err;
 
-	fd = bpf_link_create(bpf_program__fd(prog), t->fd, bpf_program__expected_attach_type(prog),
-			     NULL);
-	if (fd < 0 && t->where == 'M')
+	if (!is_device(t) || !l->clsact)
+		fd = bpf_link_create(bpf_program__fd(prog), t->fd, attach_type(prog, t), &opts);
+	if (fd == -EINVAL && is_device(t))
+		l->clsact = true;
+	if (is_device(t) && l->clsact) {
+		err = pb_tc_create(prog, &at, path);
+		return err && err != -ENODEV ? log_err(err, "cannot attach to device %d", t->fd)
+					     : err;
+	}
+	if (fd < 0 && (t->where == 'M' || (is_device(t) && fd == -ENODEV)))
 		return fd;
 	if (fd < 0)
 		return log_err(fd, "cannot attach program %s", bpf_program__name(prog));
@@ -129,7 +174,7 @@ static int attach_one(struct pb_loader *l, const char *name, const struct target
 	} else if (fd != -ENOENT) {
 		return log_err(fd, "cannot open link %s", path);
 	}
-	err = create(prog, t, path);
+	err = create(l, prog, t, path);
 	if (err)
 		return err;
 	if (healed)
@@ -176,5 +221,16 @@ int pb_loader_attach_map(struct pb_loader *l, int fd, uint64_t id, struct pb_loa
 {
 	struct target t = { .fd = fd, .id = id, .main = true, .where = 'M' };
 
+	return attach_all(l, &t, report);
+}
+
+int pb_loader_attach_device(struct pb_loader *l, unsigned ifindex, struct pb_loader_report *report)
+{
+	struct target t = { .fd = (int)ifindex, .id = ifindex, .where = 'D' };
+	int err = attach_all(l, &t, report);
+
+	if (err || !pb_loader_datagrams(l))
+		return err;
+	t.where = 'E';
 	return attach_all(l, &t, report);
 }

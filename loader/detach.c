@@ -7,16 +7,35 @@
 #include "control/util.h"
 #include "internal.h"
 
+/* A filter that we cannot take away must be known: its pin was all that told of it. */
+static void remove_filter(int fd, const char *path)
+{
+	struct pb_tc_place at;
+	int err = pb_tc_place(path, &at) ? pb_tc_remove(fd, &at) : -EMEDIUMTYPE;
+
+	if (err && err != -ENODEV)
+		log_warn("%s: its filter stays: %s", path, strerror(-err));
+}
+
 static int remove_pin(const char *path, bool is_link)
 {
 	/* Detached by force: an fd held elsewhere must not keep the hook in place. */
 	_cleanup_close_ int fd = is_link ? bpf_obj_get(path) : -1;
-	int err = fd >= 0 ? bpf_link_detach(fd) : 0;
+	int err = 0;
 
+	if (fd >= 0 && pb_is_prog(fd))
+		remove_filter(fd, path);
+	else if (fd >= 0)
+		err = bpf_link_detach(fd);
 	/* The target may be gone already; whatever the cause, the pin goes. */
 	if (err)
 		log_debug("%s: %s", path, strerror(-err));
 	return unlink(path) ? -errno : 0;
+}
+
+int pb_link_remove(const char *path)
+{
+	return remove_pin(path, true);
 }
 
 /* Empties and removes BPFFS/patchbay/SUB. */

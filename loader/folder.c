@@ -132,6 +132,12 @@ pid_t pb_loader_owner(const char *bpffs)
 	return fd < 0 ? 0 : lock_holder(fd);
 }
 
+/* pb_peers holds keys: no group reads it. */
+static mode_t map_mode(const char *name)
+{
+	return strcmp(name, "pb_peers") ? 0640 : 0600;
+}
+
 int pb_folder_maps_mode(const char *bpffs, gid_t group)
 {
 	static const char *const names[] = {
@@ -150,7 +156,7 @@ int pb_folder_maps_mode(const char *bpffs, gid_t group)
 			return log_err(-errno, "cannot look at %s", path);
 		if (st.st_gid != group && lchown(path, -1, group))
 			return log_err(-errno, "cannot give %s to group %u", path, group);
-		if ((st.st_mode & 07777) != 0640 && chmod(path, 0640))
+		if ((st.st_mode & 07777) != map_mode(names[i]) && chmod(path, map_mode(names[i])))
 			return log_err(-errno, "cannot set the mode of %s", path);
 	}
 	return 0;

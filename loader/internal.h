@@ -22,7 +22,10 @@
 	X(handshake, M) \
 	X(guard, M) \
 	X(splice, O) \
-	X(flows, O)
+	X(flows, O) \
+	X(destroy, O) \
+	X(peer, O) \
+	X(hello, O)
 
 enum {
 #define PB_X(stem, need) PB_OBJ_##stem,
@@ -36,6 +39,7 @@ struct pb_loader {
 	int lock_fd; /* BPFFS/patchbay, held by flock(2) */
 	bool adopted;
 	bool splice;			     /* pb_skmsg is attached */
+	bool clsact;			     /* no links to devices here (before Linux 6.6) */
 	struct bpf_object *obj[_PB_OBJ_MAX]; /* NULL: an optional one that does not load here */
 };
 
@@ -44,7 +48,9 @@ struct pb_loader {
 PB_OBJECTS(PB_X)
 #undef PB_X
 
-/* A row of PB_PROGS: 'C' managed cgroup, 'N' guarded network namespace, 'M' the map pb_splice. */
+/* A row of PB_PROGS: 'C' managed cgroup, 'N' guarded network namespace, 'D' its devices, on the way
+ * in, 'E' on the way out, 'M' the map pb_splice. */
+#define PB_WHERE_DEVICE "DE"
 struct pb_prog_row {
 	const char *name;
 	char where;
@@ -58,6 +64,27 @@ int pb_prog_id(const struct bpf_program *prog, uint32_t *ret);
 
 /* attach.c: the programs that go on a map.  -EINVAL: no links to maps here. */
 int pb_loader_attach_map(struct pb_loader *l, int fd, uint64_t id, struct pb_loader_report *report);
+
+/* ... and those that go on a device of this network namespace.  -ENODEV: there is none. */
+int pb_loader_attach_device(struct pb_loader *l, unsigned ifindex, struct pb_loader_report *report);
+
+/* tc.c: devices without links.  The pin is the program's own, and says that we attached it. */
+struct pb_tc_place {
+	unsigned ifindex;
+	bool egress;
+};
+bool pb_is_prog(int fd);
+/* Of the pin "PROGRAM@IFINDEX", a path before it or not; false: it is none of a device. */
+bool pb_tc_place(const char *pin, struct pb_tc_place *ret);
+int pb_tc_look(const struct pb_tc_place *at, uint32_t *ret_id); /* what runs there; 0: nothing */
+int pb_tc_create(const struct bpf_program *prog, const struct pb_tc_place *at, const char *path);
+/* 1: updated, 0: was current, -ENOLINK: it is gone, but for the pin @fd. */
+int pb_tc_update(int fd, const struct bpf_program *prog, const struct pb_tc_place *at,
+		 const char *path);
+int pb_tc_remove(int fd, const struct pb_tc_place *at);
+
+/* detach.c: one pin of a hook, and the hook. */
+int pb_link_remove(const char *path);
 
 /* folder.c: BPFFS/patchbay[/SUB[/NAME]]; sub and name may be NULL. */
 #define PB_BPFFS_DEFAULT "/sys/fs/bpf"
@@ -76,7 +103,7 @@ void pb_pin_names_free(char **names, size_t n);
 struct pb_link_look {
 	uint32_t prog_id;
 	uint32_t attach_type;
-	uint64_t target; /* cgroup id, netns inode or map id; 0: the target is gone */
+	uint64_t target; /* cgroup id, netns inode, ifindex or map id; 0: the target is gone */
 };
 int pb_link_look(int fd, struct pb_link_look *ret);
 

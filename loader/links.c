@@ -5,6 +5,7 @@
 #include "control/util.h"
 #include "internal.h"
 
+#define PB_LINK_TYPE_TCX 11	/* BPF_LINK_TYPE_TCX, Linux 6.6 */
 #define PB_LINK_TYPE_SOCKMAP 14 /* BPF_LINK_TYPE_SOCKMAP, Linux 6.10 */
 
 int pb_link_look(int fd, struct pb_link_look *ret)
@@ -23,13 +24,30 @@ int pb_link_look(int fd, struct pb_link_look *ret)
 	} else if (info.type == BPF_LINK_TYPE_NETNS) {
 		look.target = info.netns.netns_ino;
 		look.attach_type = info.netns.attach_type;
-	} else if (info.type == PB_LINK_TYPE_SOCKMAP) {
-		/* struct { __u32 map_id; __u32 attach_type; } sockmap, unknown to older headers */
+	} else if (info.type == PB_LINK_TYPE_SOCKMAP || info.type == PB_LINK_TYPE_TCX) {
+		/* struct { __u32 map_id or ifindex; __u32 attach_type; }, unknown to older headers */
 		look.target = info.netns.netns_ino;
 		look.attach_type = info.netns.attach_type;
 	} else {
 		return -EMEDIUMTYPE;
 	}
+	*ret = look;
+	return 0;
+}
+
+/* A device without links: its filter is what lives. */
+static int look_at_device(const char *name, struct pb_link_look *ret)
+{
+	struct pb_link_look look = { 0 };
+	struct pb_tc_place at;
+	int err;
+
+	if (!pb_tc_place(name, &at))
+		return -EMEDIUMTYPE;
+	err = pb_tc_look(&at, &look.prog_id);
+	if (err && err != -ENODEV)
+		return err;
+	look.target = look.prog_id ? at.ifindex : 0;
 	*ret = look;
 	return 0;
 }
@@ -42,7 +60,9 @@ static int open_link(const char *bpffs, const char *name, struct pb_link_look *r
 	if (!path)
 		return -ENOMEM;
 	fd = bpf_obj_get(path);
-	return fd < 0 ? fd : pb_link_look(fd, ret);
+	if (fd < 0)
+		return fd;
+	return pb_is_prog(fd) ? look_at_device(name, ret) : pb_link_look(fd, ret);
 }
 
 /* 1: removed, 0: the target lives (or the link cannot be read: left alone). */
@@ -113,7 +133,8 @@ static int read_state(struct pb_loader *l, const char *bpffs, const char *name,
 	return 0;
 }
 
-/* The links of the main cgroup are listed even when missing; then those of further cgroups. */
+/* The links of the main cgroup are listed even when missing; then those of further cgroups and of
+ * devices. */
 static int read_states(struct pb_loader *l, const char *bpffs, char *const *names, size_t n,
 		       struct pb_link_state **ret, size_t *ret_n)
 {
@@ -124,6 +145,8 @@ static int read_states(struct pb_loader *l, const char *bpffs, char *const *name
 	if (!st)
 		return -ENOMEM;
 	for (size_t i = 0; !err && i < pb_prog_rows_n; i++) {
+		if (strchr(PB_WHERE_DEVICE, pb_prog_rows[i].where))
+			continue;
 		err = read_state(l, bpffs, pb_prog_rows[i].name, &st[k]);
 		k += st[k].alive || pb_prog_rows[i].where != 'M';
 	}

@@ -158,7 +158,8 @@ static int load_or_skip(struct pb_loader *l, size_t i, const char *log_dir)
 static int check_programs(struct pb_loader *l)
 {
 	for (size_t i = 0; i < pb_prog_rows_n; i++)
-		if (pb_prog_rows[i].where != 'M' && !pb_loader_prog(l, pb_prog_rows[i].name))
+		if (!strchr("M" PB_WHERE_DEVICE, pb_prog_rows[i].where) &&
+		    !pb_loader_prog(l, pb_prog_rows[i].name))
 			return log_err(-ENOENT, "program %s is in no object", pb_prog_rows[i].name);
 	return 0;
 }

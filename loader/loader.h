@@ -4,9 +4,13 @@
  *
  * Layout on the bpffs (modes: docs/SECURITY.md):
  *   BPFFS/patchbay/            0710 root:GROUP
- *   BPFFS/patchbay/v1/pb_*     maps, 0640 root:GROUP (v1 = PB_ABI_VERSION)
+ *   BPFFS/patchbay/v1/pb_*     maps, 0640 root:GROUP (v1 = PB_ABI_VERSION); pb_peers, which holds
+ *                              keys, 0600
  *   BPFFS/patchbay/links/NAME  links, 0600; NAME is the program, for a further
- *                              managed cgroup "NAME@ID" with ID its cgroup id in hex
+ *                              managed cgroup "NAME@ID" with ID its cgroup id in hex, for a
+ *                              device "NAME@IFINDEX" in decimal.  Before Linux 6.6 there are no
+ *                              links to devices: the pin is the program's, and the hook a filter
+ *                              of clsact (handle and priority 0x5bc0)
  * Maps found there are adopted; links found there are updated in place
  * (bpf_link__update_program), never detached and attached again.
  */
@@ -54,6 +58,17 @@ int pb_loader_attach_cgroup(struct pb_loader *l, int cgroup_fd, uint64_t cgroup_
 			    struct pb_loader_report *report);
 int pb_loader_attach_netns(struct pb_loader *l, int netns_fd, struct pb_loader_report *report);
 
+/* Puts (or updates) the device programs on exactly these devices of the caller's network namespace,
+ * and takes them from all others: n 0 from all.  A device that is gone is left out, silently; it
+ * needs no sweep, its link goes with it.  Each is tried; the last error is returned.  -EOPNOTSUPP:
+ * this kernel did not take the programs. */
+int pb_loader_attach_devices(struct pb_loader *l, const unsigned *ifindex, size_t n,
+			     struct pb_loader_report *report);
+
+/* Did this kernel take the program that tells other nodes who sends them datagrams?  It goes on the
+ * devices with the others; without it PB_CFG_PEERS_UDP must stay off. */
+bool pb_loader_datagrams(const struct pb_loader *l);
+
 /* Attaches (or updates) pb_skmsg to the map pb_splice: by a link where the kernel has it (6.10),
  * else the map itself keeps the program.  0 also where this kernel cannot splice at all: ask
  * pb_loader_splice(), which is true from here on if connections can be spliced. */
@@ -66,26 +81,28 @@ bool pb_loader_splice(const struct pb_loader *l);
 struct pb_flow;
 int pb_loader_flows(struct pb_loader *l, struct pb_flow **ret, size_t *ret_n);
 
-/* Links whose target is gone (cgroup removed) are unpinned; returns how many, or -errno. */
+/* Links whose target is gone (cgroup or device removed) are unpinned; returns how many, or -errno. */
 int pb_loader_sweep(struct pb_loader *l);
 
 /* Are all links pinned, alive and running this build's programs?  The links of PB_PROGS come first
  * and are listed when missing too (alive false, prog_id 0), but for that of pb_splice, which older
- * kernels do without; free(*ret). */
+ * kernels do without, and those of devices, of which any number may be; free(*ret). */
 struct pb_link_state {
 	char name[64];
 	uint32_t prog_id;
-	uint64_t target; /* cgroup id, netns inode, or map id */
+	uint64_t target; /* cgroup id, netns inode, ifindex, or map id */
 	bool alive;
 	bool current; /* alive, and runs the program this loader loaded (no loader: any) */
 };
 int pb_loader_links(const char *bpffs, struct pb_link_state **ret, size_t *ret_n);
 int pb_loader_links_of(struct pb_loader *l, struct pb_link_state **ret, size_t *ret_n);
 
-/* Works without the agent: removes links and pins below BPFFS/patchbay. *ret_removed counts. */
+/* Works without the agent: removes links and pins below BPFFS/patchbay. *ret_removed counts.  Filters
+ * of clsact (before Linux 6.6) are found in the caller's network namespace only. */
 int pb_loader_detach_all(const char *bpffs, unsigned *ret_removed);
 
-/* Read-only use by other processes: fd of a pinned map, opened BPF_F_RDONLY. */
+/* Read-only use by other processes: fd of a pinned map, opened BPF_F_RDONLY.  pb_peers: -EACCES for
+ * all but root. */
 int pb_map_open(const char *bpffs, const char *name);
 
 /* ---- what this kernel can do (probe.c) ---- */

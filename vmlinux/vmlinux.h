@@ -84,6 +84,7 @@ struct sock_common {
 	volatile unsigned char skc_state;
 	__u16 skc_num; /* host order */
 	__be16 skc_dport;
+	int skc_bound_dev_if;
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
 	struct in6_addr skc_v6_daddr;
@@ -94,6 +95,7 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	int sk_err;
 	int sk_rcvlowat;
 	int sk_peek_off;
 	struct socket_wq *sk_wq;

@@ -45,7 +45,7 @@ static __noinline int pb_sock_release(struct pb_sock *s)
 				pb_claim_drop(s, 1u << c);
 		pb_unlock(lock);
 	}
-	s->flags &= ~(PB_SK_BOUND | PB_SK_SOURCE | PB_SK_WILD);
+	s->flags &= ~(PB_SK_BOUND | PB_SK_SOURCE | PB_SK_WILD | PB_SK_OPEN);
 	s->cls = 0;
 	s->lport = 0;
 	s->real = 0;
@@ -72,6 +72,30 @@ static __always_inline int bind_service(struct bpf_sock_addr *ctx, struct pb_soc
 	}
 	*kport = pb_claim_real(s, cookie);
 	return 0;
+}
+
+/*
+ * Does a loopback name of a named application get all addresses from the kernel?  A private host
+ * that is spread over nodes has one loopback.  The port is guarded, so that nobody else comes in by
+ * the others; that of a datagram socket which is no service is not.  @kport: of the group it joins,
+ * which it follows.  Global, and of scalars: the verifier walks it once.
+ */
+__noinline int pb_opens(__u32 cls, __u32 service, __u32 proto, __u32 kport, __u64 netns)
+{
+	struct pb_port_key k = { .port = kport, .proto = proto, .v6 = !(cls & PB_CLS_V4) };
+	__u32 want = PB_CFG_GUARD | PB_CFG_PEERS;
+	struct pb_config *cfg = pb_cfg();
+	struct pb_port *p;
+
+	if ((cls & (PB_CLS_V4_VIP | PB_CLS_V6_VIP)) || !cfg || cfg->netns != netns)
+		return 0;
+	if (proto != PB_PROTO_TCP) {
+		want |= PB_CFG_PEERS_UDP;
+		if (!service)
+			return 0;
+	}
+	p = kport ? bpf_map_lookup_elem(&pb_ports, &k) : 0;
+	return p ? !(p->flags & PB_PORT_LOOP) : (cfg->flags & want) == want;
 }
 
 static __always_inline int do_bind(struct bpf_sock_addr *ctx, int v6)
@@ -117,11 +141,17 @@ static __always_inline int do_bind(struct bpf_sock_addr *ctx, int v6)
 	if (pb_addr_is_any(&in.addr))
 		s->flags |= PB_SK_WILD;
 	pb_tell_bind(ctx, s, &in.addr, in.port, out.reason, err);
-	if (err)
+	if (err) {
 		s->lport = 0;
-	else
-		pb_ctx_set(ctx, v6, &out.kaddr, kport);
-	return err;
+		return err;
+	}
+	if ((in.app->flags & PB_APP_NAMED) &&
+	    pb_opens(out.cls, out.kind == PB_BIND_SERVICE, s->proto, kport, s->netns)) {
+		s->flags |= PB_SK_OPEN;
+		out.kaddr.w[3] = 0; /* 127.0.0.1 -> 0.0.0.0, ::1 -> :: */
+	}
+	pb_ctx_set(ctx, v6, &out.kaddr, kport);
+	return 0;
 }
 
 /* The kernel has chosen a port: guard it, and publish datagram services. */

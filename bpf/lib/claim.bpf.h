@@ -216,10 +216,10 @@ static __always_inline int guard_port(struct pb_sock *s, __u64 cookie)
 	/* A client's port elsewhere: that number may be anybody's here.  Nobody serves there. */
 	if (cfg->netns != s->netns)
 		return s->flags & PB_SK_BOUND ? -PB_ENOBUFS : 0;
-	if (!(s->cls & (PB_CLS_V4_VIP | PB_CLS_V6_VIP)))
+	if (pb_loop_only(s))
 		flags |= PB_PORT_LOOP;
 	/* A bind to the IPv6 name is one to :: for the kernel, which opens IPv4 as well. */
-	if ((s->cls & PB_CLS_V6_VIP) && !(s->flags & PB_SK_V6ONLY))
+	else if ((s->cls & PB_CLS_V6) && !(s->flags & PB_SK_V6ONLY))
 		v4 = 1;
 	if (v4) {
 		if (pb_port_take(s, 0, cookie, flags))

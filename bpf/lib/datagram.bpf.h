@@ -6,9 +6,10 @@
 #ifndef PB_DATAGRAM_BPF_H
 #define PB_DATAGRAM_BPF_H
 
-#include "sock.bpf.h"
+#include "rudp.bpf.h"
 
-#define PB_LO_IFINDEX 1 /* in every network namespace (LOOPBACK_IFINDEX) */
+#define PB_PACKET_HOST 0 /* skb->pkt_type: to us, and to us alone */
+#define PB_LO_IFINDEX 1	 /* in every network namespace (LOOPBACK_IFINDEX) */
 
 /* Did the guarded port write to this peer, and was it @app then?  A port has heirs. */
 static __always_inline int may_answer(const struct pb_flow_key *k, __u64 app)
@@ -181,6 +182,15 @@ static __always_inline int is_agent(const struct pb_flow_key *k)
 	return p && (p->flags & PB_PORT_DNS);
 }
 
+/* A sender on another node, whom pb_lookup has let in: only a broadcast comes here without. */
+static __noinline int is_far(const struct pb_flow_key *k)
+{
+	struct pb_udp_key real = { .addr = k->raddr, .port = k->rport };
+	struct pb_rudp r;
+
+	return pb_rudp_at(&real, &r) && r.src.app;
+}
+
 /*
  * Datagrams that come in without sk_lookup being asked (broadcasts, multicasts, those for a
  * connected socket), or whose sender's port got another owner since its source was registered.
@@ -198,9 +208,10 @@ static __always_inline int hears(struct __sk_buff *skb, const struct pb_sock *s)
 		return 0;
 	flow_turn(&k);
 	owner = skb->ifindex == PB_LO_IFINDEX ? owner_of(skb, &k, &app) : PB_OWNER_OUTSIDE;
-	/* A client: whoever has the port of the service it dialled is no stranger. */
+	/* A client: whoever has the port of the service it dialled is no stranger; on another node that
+	 * is for the other node to see to. */
 	if (!(s->flags & PB_SK_PORT))
-		return owner != PB_OWNER_OUTSIDE || is_agent(&k);
+		return owner != PB_OWNER_OUTSIDE || (s->dest & PB_EP_REMOTE) || is_agent(&k);
 	if (owner == PB_OWNER_NONE) {
 		/* Sent, then closed: the entry may be there still. */
 		real.addr = k.raddr;
@@ -210,6 +221,8 @@ static __always_inline int hears(struct __sk_buff *skb, const struct pb_sock *s)
 	}
 	if (may_answer(&k, app))
 		return 1;
+	if (owner == PB_OWNER_OUTSIDE)
+		return skb->pkt_type == PB_PACKET_HOST && is_far(&k);
 	return app && pb_addr_eq(&k.laddr, &local);
 }
 

@@ -7,6 +7,8 @@
 #define PB_DEST_BPF_H
 
 #include "dns.bpf.h"
+#include "remote.bpf.h"
+#include "rudp.bpf.h"
 
 struct pb_dest {
 	/* question */
@@ -43,31 +45,46 @@ static __always_inline int pb_reason_errno(__u32 reason)
 	case PB_R_NO_SERVICE:
 	case PB_R_NO_ENDPOINT: return PB_ECONNREFUSED;
 	case PB_R_NO_ADDRESS:
+	case PB_R_NO_PEER:
 	case PB_R_WRONG_NETNS:
 	case PB_R_WRONG_FAMILY: return PB_EHOSTUNREACH;
 	default: return PB_EACCES;
 	}
 }
 
-/* A service of that address and port: decided (1), or not one (0). */
-static __always_inline int pb_dest_service(struct pb_dest *d, const struct pb_app *app)
+/*
+ * A service of that address and port on this node: decided (1), or not one (0).  Global, and so are
+ * its like: the verifier walks each once, not once for each path to it.
+ */
+__noinline int pb_dest_here(struct pb_dest *d)
 {
-	int loop = pb_addr_is_loopback(&d->addr), v4 = pb_addr_is_v4(&d->addr);
-	struct pb_pick p = { .app = app,
-			     .ref = d->app,
-			     .netns = d->netns,
-			     .key = { .addr = d->addr, .port = d->port, .proto = d->proto },
-			     .want_v6 = !v4 };
+	struct pb_pick p = {};
 	struct pb_endpoint *ep;
+	struct pb_app *app;
+	int loop, v4;
 
-	if (loop) {
-		p.key.addr = pb_addr_loopback(v4);
-		p.key.ns = app->ns;
+	if (!d)
+		return 0;
+	app = pb_app_at(d->app);
+	if (!app) {
+		pb_dest_refuse(d, PB_R_NO_IDENTITY, PB_EACCES);
+		return 1;
 	}
+	loop = pb_addr_is_loopback(&d->addr);
+	v4 = pb_addr_is_v4(&d->addr);
+	d->shown = loop ? pb_addr_loopback(v4) : pb_shown(app, v4);
+	p.app = app;
+	p.ref = d->app;
+	p.netns = d->netns;
+	p.key.addr = loop ? d->shown : d->addr;
+	p.key.ns = loop ? app->ns : 0;
+	p.key.port = d->port;
+	p.key.proto = d->proto;
+	p.want_v6 = !v4;
 	p.svc = bpf_map_lookup_elem(&pb_services, &p.key);
 	if (!p.svc)
 		return 0;
-	if (!pb_pick_try(&p, d->prefer) && !pb_pick(&p, d->sticky)) {
+	if (!pb_pick_try(&p, d->prefer & PB_EP_REMOTE ? 0 : d->prefer) && !pb_pick(&p, d->sticky)) {
 		if (p.reason == PB_R_NO_SERVICE)
 			return 0;
 		d->peer = p.peer;
@@ -81,6 +98,7 @@ static __always_inline int pb_dest_service(struct pb_dest *d, const struct pb_ap
 	d->gen = p.gen;
 	d->peer = p.peer;
 	d->reason = p.reason;
+	d->err = 0;
 	d->real = v4 ? ep->loc4 : ep->loc6;
 	/* The address may have been taken back since the choice. */
 	if (ep->netns != d->netns && !pb_node_addr(&d->real, !v4)) {
@@ -91,33 +109,103 @@ static __always_inline int pb_dest_service(struct pb_dest *d, const struct pb_ap
 	return 1;
 }
 
+/* The same on other nodes: fills the question.  0: there is none. */
+static __always_inline int pb_dest_ask(const struct pb_dest *d, const struct pb_app *app,
+				       struct pb_rpick *p)
+{
+	int loop = pb_addr_is_loopback(&d->addr), v4 = pb_addr_is_v4(&d->addr);
+	struct pb_svc_key k = { .port = d->port, .proto = d->proto };
+
+	k.addr = loop ? pb_addr_loopback(v4) : d->addr;
+	k.ns = loop ? app->ns : 0;
+	p->app = app;
+	p->svc = bpf_map_lookup_elem(&pb_rservices, &k);
+	if (!p->svc)
+		return 0;
+	p->addr = &d->addr;
+	p->ref = d->app;
+	p->ns = k.ns;
+	p->port = d->port;
+	p->proto = d->proto;
+	p->v6 = !v4;
+	p->now = bpf_ktime_get_ns();
+	p->rank = PB_RANK_NONE;
+	p->reason = PB_R_NO_ENDPOINT;
+	return 1;
+}
+
+/* 1: decided.  A refusal that stands already stays if it says more. */
+__noinline int pb_dest_remote(struct pb_dest *d)
+{
+	struct pb_config *cfg = pb_cfg();
+	struct pb_rpick p = {};
+	struct pb_endpoint *ep = 0;
+	struct pb_app *app;
+
+	if (!d || !cfg || !(cfg->flags & PB_CFG_PEERS))
+		return 0;
+	app = pb_app_at(d->app);
+	if (!app || !pb_dest_ask(d, app, &p))
+		return 0;
+	/* From another namespace packets leave under another address than this node's. */
+	if (d->netns != cfg->netns ||
+	    (d->proto == PB_PROTO_UDP && !(cfg->flags & PB_CFG_PEERS_UDP)))
+		p.reason = PB_R_WRONG_NETNS;
+	else if (pb_rchoose(&p, d->sticky, d->prefer))
+		ep = pb_ep_at(p.ep | PB_EP_REMOTE);
+	if (!ep) {
+		if (d->err && d->reason != PB_R_NO_ENDPOINT)
+			return 1;
+		d->peer = p.peer;
+		pb_dest_refuse(d, p.reason, pb_reason_errno(p.reason));
+		return 1;
+	}
+	d->ep = p.ep;
+	d->gen = p.gen;
+	d->peer = p.peer;
+	d->reason = p.reason;
+	d->err = 0;
+	d->real = p.v6 ? ep->loc6 : ep->loc4;
+	d->rport = ep->real;
+	return 1;
+}
+
 /* Datagrams to a client that wrote first: its virtual source leads back to it. */
 static __noinline int pb_dest_udp_peer(struct pb_dest *d, const struct pb_app *app)
 {
 	struct pb_udp_key k = { .addr = d->addr, .port = d->port };
 	struct pb_config *cfg = pb_cfg();
+	struct pb_rudp_back *far;
 	struct pb_udp_virt *v;
 	struct pb_app *peer;
+	__u64 ref;
 	__u32 r;
 
 	if (d->proto != PB_PROTO_UDP)
 		return 0;
 	v = bpf_map_lookup_elem(&pb_udp_virt, &k);
-	if (!v)
-		return 0;
-	d->peer = v->app;
+	if (v) {
+		ref = v->app;
+	} else {
+		far = bpf_map_lookup_elem(&pb_rudp_virt, &k);
+		if (!far)
+			return 0;
+		v = &far->virt;
+		ref = pb_far_ref(v->cookie, far->id);
+	}
+	d->peer = ref;
 	/* Sources are known in the guarded namespace only; elsewhere that address is another's. */
 	if (!cfg || d->netns != cfg->netns) {
 		pb_dest_refuse(d, PB_R_WRONG_NETNS, PB_EHOSTUNREACH);
 		return 1;
 	}
-	peer = pb_app_at(v->app);
+	peer = pb_app_at(ref);
 	if (!peer)
 		return 0;
 	/* Whoever may send to us may be answered. */
-	r = pb_may(peer, v->app, app, d->app, d->lport, d->proto);
+	r = pb_may(peer, ref, app, d->app, d->lport, d->proto);
 	if (!pb_policy_allows(r))
-		r = pb_may(app, d->app, peer, v->app, d->port, d->proto);
+		r = pb_may(app, d->app, peer, ref, d->port, d->proto);
 	else
 		r = PB_R_ALLOW_REPLY;
 	if (!pb_policy_allows(r)) {
@@ -204,16 +292,10 @@ static __noinline int pb_dest_virtual(struct pb_dest *d, const struct pb_app *ap
 	return 1;
 }
 
-/*
- * Fills the answer; 0, the error is in d->err.  Global, and of scalars only: the
- * verifier walks it once, not once for each path to it.  The branches are
- * functions of their own for the sake of the stack, of which the deepest chain
- * (through the policy) needs most.
- */
-__noinline int pb_dest_decide(struct pb_dest *d)
+/* No service: the other things that an address can be.  0, the answer is in @d. */
+__noinline int pb_dest_other(struct pb_dest *d)
 {
 	struct pb_app *app;
-	int loop;
 
 	if (!d)
 		return 0;
@@ -222,17 +304,37 @@ __noinline int pb_dest_decide(struct pb_dest *d)
 		return pb_dest_refuse(d, PB_R_NO_IDENTITY, PB_EACCES);
 	if (d->proto != PB_PROTO_TCP && d->proto != PB_PROTO_UDP)
 		return pb_dest_outside(d, app);
+	if (pb_addr_is_loopback(&d->addr) ? pb_dest_is_real_port(d) : pb_dest_virtual(d, app))
+		return 0;
+	return pb_dest_outside(d, app);
+}
+
+/*
+ * Fills the answer; 0, the error is in d->err.  Global, and of scalars only: the verifier walks it
+ * once, not once for each path to it.  The branches are functions of their own for the sake of the
+ * stack, of which the deepest chain (through the policy) needs most.
+ */
+__noinline int pb_dest_decide(struct pb_dest *d)
+{
+	if (!d)
+		return 0;
+	if (d->proto != PB_PROTO_TCP && d->proto != PB_PROTO_UDP)
+		return pb_dest_other(d);
 	/* connect() to the wildcard means this host: here, the private one. */
 	if (pb_addr_is_any(&d->addr))
 		d->addr = pb_addr_loopback(pb_addr_is_v4(&d->addr));
-	loop = pb_addr_is_loopback(&d->addr);
-	d->shown = loop ? pb_addr_loopback(pb_addr_is_v4(&d->addr))
-			: pb_shown(app, pb_addr_is_v4(&d->addr));
-	if (pb_dest_service(d, app))
+	/* A conversation stays where it is. */
+	if ((d->prefer & PB_EP_REMOTE) && pb_dest_remote(d) && !d->err)
 		return 0;
-	if (loop ? pb_dest_is_real_port(d) : pb_dest_virtual(d, app))
+	d->err = 0;
+	if (pb_dest_here(d)) {
+		if (d->err)
+			pb_dest_remote(d);
 		return 0;
-	return pb_dest_outside(d, app);
+	}
+	if (pb_dest_remote(d))
+		return 0;
+	return pb_dest_other(d);
 }
 
 #endif /* PB_DEST_BPF_H */

@@ -59,8 +59,13 @@ static __always_inline void pb_tell(const struct pb_note *n)
 		ev->pid = bpf_get_current_pid_tgid() >> 32;
 		bpf_get_current_comm(ev->comm, sizeof(ev->comm));
 	}
-	/* The agent reads every 50 ms; waking it for each connect() would cost more than the connect. */
-	bpf_ringbuf_submit(ev, pb_reason_refuses(n->reason) ? 0 : BPF_RB_NO_WAKEUP);
+	/*
+	 * The agent reads every 50 ms; waking it for each connect() would cost more than the connect.
+	 * Clients of an endpoint that is gone wait for it.
+	 */
+	bpf_ringbuf_submit(ev, n->reason == PB_R_WITHDRAW || pb_reason_refuses(n->reason)
+				       ? 0
+				       : BPF_RB_NO_WAKEUP);
 }
 
 #endif /* PB_EVENT_BPF_H */

@@ -77,6 +77,18 @@ static __always_inline int spl_blocks(const struct pb_endpoint *ep)
 	return (ep->hints & PB_EP_BLOCKS) && !(app && (app->flags & PB_APP_SPLICE_ALL));
 }
 
+/* connect() after connect(AF_UNSPEC): what lies unread is the old connection's. */
+static __always_inline void spl_renew(struct pb_spl_sock *m)
+{
+	struct pb_spl_key k;
+
+	if (pb_spl_inside(m)) {
+		pb_spl_key_of(&k, m);
+		bpf_map_delete_elem(&pb_splice, &k);
+	}
+	__builtin_memset(m, 0, sizeof(*m));
+}
+
 /* TCP_CONNECT_CB of an admitted client: is its connection to be spliced? */
 static __always_inline void spl_want(struct bpf_sock_ops *o, struct bpf_sock *sk,
 				     const struct pb_sock *s, const struct pb_admit *a)
@@ -84,15 +96,9 @@ static __always_inline void spl_want(struct bpf_sock_ops *o, struct bpf_sock *sk
 	struct pb_app *app = pb_app_at(s->app);
 	struct pb_endpoint *ep = pb_ep_at(s->dest);
 	struct pb_spl_sock *m = pb_spl_of(sk);
-	struct pb_spl_key k;
 
-	/* connect() after connect(AF_UNSPEC): what lies unread is the old connection's. */
-	if (m && pb_spl_inside(m)) {
-		pb_spl_key_of(&k, m);
-		bpf_map_delete_elem(&pb_splice, &k);
-	}
 	if (m)
-		__builtin_memset(m, 0, sizeof(*m));
+		spl_renew(m);
 	if (!app || !ep || !pb_spl_enabled() || !(app->flags & PB_APP_SPLICE))
 		return;
 	if (!m)

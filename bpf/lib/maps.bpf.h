@@ -9,6 +9,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <patchbay/event.h>
+#include <patchbay/hello.h>
 #include <patchbay/maps.h>
 #include <patchbay/names.h>
 #include <patchbay/node.h>
@@ -47,6 +48,9 @@ PB_MAP(pb_locks, BPF_MAP_TYPE_ARRAY, __u32, __u32, 0);
 PB_MAP(pb_ports, BPF_MAP_TYPE_HASH, struct pb_port_key, struct pb_port, BPF_F_NO_PREALLOC);
 PB_MAP(pb_admit, BPF_MAP_TYPE_HASH, struct pb_flow_key, struct pb_admit, BPF_F_NO_PREALLOC);
 PB_MAP(pb_radmit, BPF_MAP_TYPE_LRU_HASH, struct pb_flow_key, struct pb_admit, 0);
+PB_MAP(pb_rudp_src, BPF_MAP_TYPE_LRU_HASH, struct pb_udp_key, struct pb_rudp, 0);
+PB_MAP(pb_rudp_virt, BPF_MAP_TYPE_LRU_HASH, struct pb_udp_key, struct pb_rudp_back, 0);
+PB_MAP(pb_hellos, BPF_MAP_TYPE_LRU_HASH, struct pb_flow_key, struct pb_hello_said, 0);
 PB_MAP(pb_udp_src, BPF_MAP_TYPE_HASH, struct pb_udp_key, struct pb_udp_src, BPF_F_NO_PREALLOC);
 PB_MAP(pb_udp_virt, BPF_MAP_TYPE_HASH, struct pb_udp_key, struct pb_udp_virt, BPF_F_NO_PREALLOC);
 PB_MAP(pb_udp_reply, BPF_MAP_TYPE_LRU_HASH, struct pb_flow_key, __u64, 0);

@@ -8,7 +8,7 @@
 #ifndef PB_PUBLISH_BPF_H
 #define PB_PUBLISH_BPF_H
 
-#include "service.bpf.h"
+#include "sock.bpf.h"
 
 #define PB_CAS_TRIES 8 /* rivals for one word; after that the next word is tried */
 
@@ -150,7 +150,7 @@ static __noinline __u32 pb_ep_publish(struct pb_sock *s, __u64 cookie)
 	ep->proto = s->proto;
 	ep->cls = s->cls;
 	ep->slots = 0;
-	ep->hints = 0;
+	ep->hints = pb_loop_only(s) ? PB_EP_LOCAL : 0;
 	ep->vip4 = app->vip4;
 	ep->vip6 = app->vip6;
 	__builtin_memset(&ep->loc4, 0, sizeof(ep->loc4));

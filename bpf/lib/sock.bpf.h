@@ -64,12 +64,18 @@ static __always_inline void pb_sync_v6only(struct bpf_sock *sk, struct pb_sock *
 		s->flags |= PB_SK_V6ONLY;
 }
 
+/* Is the kernel's socket bound to loopback? */
+static __always_inline int pb_loop_only(const struct pb_sock *s)
+{
+	return !((s->cls & (PB_CLS_V4_VIP | PB_CLS_V6_VIP)) | (s->flags & PB_SK_OPEN));
+}
+
 /* What the kernel has bound for @s, for people to read. */
 static __always_inline struct pb_addr pb_bound_addr(const struct pb_sock *s)
 {
 	struct pb_addr any6 = { .w = { 0, 0, 0, 0 } };
 
-	if (!(s->cls & (PB_CLS_V4_VIP | PB_CLS_V6_VIP)))
+	if (pb_loop_only(s))
 		return pb_addr_loopback(s->cls & PB_CLS_V4_LOOP);
 	return s->cls & PB_CLS_V6 ? any6 : pb_addr_v4(0);
 }

@@ -143,7 +143,7 @@ static __always_inline int pb_spl_disturbed(struct bpf_sock *sk, struct tcp_sock
 	/* No file holds an accepted socket at its handshake: the next clients go by this one. */
 	ep = s && (s->flags & PB_SK_CHILD) ? pb_ep_at(s->ep) : 0;
 	if (ep && ep->gen == s->ep_gen)
-		ep->hints = PB_EP_BLOCKS;
+		__sync_fetch_and_or(&ep->hints, PB_EP_BLOCKS);
 	return 1;
 }
 

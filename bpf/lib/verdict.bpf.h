@@ -28,6 +28,15 @@ static __always_inline int verdict_to_lookup(int err)
 	return err ? SK_DROP : SK_PASS;
 }
 
+#define PB_TC_NEXT (-1) /* TC_ACT_UNSPEC, TCX_NEXT: whoever comes after us decides */
+#define PB_TC_SHOT 2
+
+/* tc, by clsact or tcx: 0 passes, anything else drops the packet. */
+static __always_inline int verdict_to_tc(int err)
+{
+	return err ? PB_TC_SHOT : PB_TC_NEXT;
+}
+
 /* sk_msg: always passes; a redirect that was made before it takes the message along.  A redirect
  * that missed must not become the verdict: the program's send() would fail with EACCES. */
 static __always_inline int verdict_to_msg(void)

@@ -4,6 +4,7 @@
 #define PB_VIEW_BPF_H
 
 #include "dns.bpf.h"
+#include "rudp.bpf.h"
 
 static __always_inline int from_table(struct bpf_sock *sk, struct pb_addr *a, __be16 *port)
 {
@@ -23,6 +24,17 @@ static __always_inline int from_table(struct bpf_sock *sk, struct pb_addr *a, __
 	return 0;
 }
 
+static __noinline int from_far(const struct pb_udp_key *k, struct pb_addr *a, __be16 *port)
+{
+	struct pb_rudp r;
+
+	if (!pb_rudp_at(k, &r) || !r.src.app)
+		return 0;
+	*a = r.src.addr;
+	*port = r.src.port;
+	return 1;
+}
+
 /* A managed sender: its virtual address, or the service's when it answers from a service port. */
 static __always_inline int from_sender(const struct pb_sock *s, struct pb_addr *a, __be16 *port)
 {
@@ -39,7 +51,7 @@ static __always_inline int from_sender(const struct pb_sock *s, struct pb_addr *
 	}
 	src = bpf_map_lookup_elem(&pb_udp_src, &k);
 	if (!src)
-		return 0;
+		return from_far(&k, a, port);
 	*a = src->addr;
 	*port = src->port;
 	return 1;

@@ -7,6 +7,7 @@
 #ifndef PATCHBAY_MAPS_H
 #define PATCHBAY_MAPS_H
 
+#include "resolv.h"
 #include "types.h"
 
 /* ---- applications -------------------------------------------------------- */
@@ -26,6 +27,7 @@ enum pb_egress_mode { PB_EGRESS_ALL, PB_EGRESS_NONE, PB_EGRESS_LIST, _PB_EGRESS_
 #define PB_APP_QUARANTINED (1u << 3) /* id64 clash: reaches nothing, is reached by nothing */
 #define PB_APP_SPLICE (1u << 4)	     /* local connections are spliced (splice.h) */
 #define PB_APP_SPLICE_ALL (1u << 5)  /* those of sockets that block too */
+#define PB_APP_GIVEN (1u << 6)	     /* its address came from the pool: nobody asked for it */
 
 /*
  * pb_apps[ref]: one application scope.  ref is the cgroup id of a local scope;
@@ -283,7 +285,12 @@ struct pb_udp_virt {
 #define PB_SK_SRC6 (1u << 18)
 #define PB_SK_GUARD4 (1u << 19) /* real is under guard in the IPv4 port space */
 #define PB_SK_GUARD6 (1u << 20)
-#define PB_SK_TIMER (1u << 21) /* listener: its children start with the timer of a splice */
+#define PB_SK_TIMER (1u << 21)	   /* listener: its children start with the timer of a splice */
+#define PB_SK_REMOTE (1u << 24)	   /* client: counted in the live of pb_remotes[dest] */
+#define PB_SK_SYN_ID (1u << 25)	   /* client: a SYN carried its identity */
+#define PB_SK_NO_SYN_ID (1u << 26) /* client: a SYN went without, which was told */
+#define PB_SK_FAILED (1u << 27)	   /* client: its handshake counts as a failure already */
+#define PB_SK_OPEN (1u << 28)	   /* a loopback name, for the kernel bound to all addresses */
 
 /* SO_MARK of a TCP socket with PB_SK_REFUSED: what the per-packet programs can see without a
  * look-up in the storage. */
@@ -341,6 +348,7 @@ struct pb_usock {
 #define PB_CFG_DNS (1u << 1)	/* redirect queries to the agent */
 #define PB_CFG_SPLICE (1u << 2) /* splice those that ask for it; clear: none, live ones go to TCP */
 #define PB_CFG_PEERS (1u << 3)	/* there are other nodes: their SYNs are verified (peer.h) */
+#define PB_CFG_PEERS_UDP (1u << 4) /* datagrams go to other nodes, too */
 
 /* pb_config[0].  Writer: agent. */
 struct pb_config {
@@ -364,34 +372,11 @@ struct pb_beat {
 };
 #define PB_BEAT_STALE_NS 3000000000ULL
 
-/* pb_resolv[original resolver] -> index; pb_resolvers[index] -> original, and the
- * agent's port that stands for it (the same number for TCP, UDP, IPv4 and IPv6;
- * 0: the agent does not serve that index). */
-#define PB_RESOLVERS 32
-struct pb_resolv_key {
-	struct pb_addr addr;
-	__be16 port;
-	__u16 pad;
-	__u32 pad2;
-};
-
-struct pb_resolver {
-	struct pb_addr addr;
-	__be16 port;
-	__be16 agent_port; /* written by the agent */
-	__u32 used;
-};
-
-struct pb_resolv_ref {
-	__u32 index;
-};
-
 _Static_assert(sizeof(struct pb_svc_key) == 32, "pb_svc_key is a map key");
 _Static_assert(sizeof(struct pb_claim_key) == 16, "pb_claim_key is a map key");
 _Static_assert(sizeof(struct pb_port_key) == 4, "pb_port_key is a map key");
 _Static_assert(sizeof(struct pb_flow_key) == 40, "pb_flow_key is a map key");
 _Static_assert(sizeof(struct pb_udp_key) == 24, "pb_udp_key is a map key");
-_Static_assert(sizeof(struct pb_resolv_key) == 24, "pb_resolv_key is a map key");
 _Static_assert(sizeof(struct pb_egress_key) == 28, "LPM data follows prefixlen");
 _Static_assert(sizeof(struct pb_endpoint) == 136, "pb_endpoint layout is ABI");
 _Static_assert(sizeof(struct pb_sock) == 136, "pb_sock layout is ABI");

@@ -19,6 +19,9 @@
 	X(pb_ports, 65536) \
 	X(pb_admit, 65536) \
 	X(pb_radmit, 16384) \
+	X(pb_rudp_src, 16384) \
+	X(pb_rudp_virt, 16384) \
+	X(pb_hellos, 16384) \
 	X(pb_udp_src, 65536) \
 	X(pb_udp_virt, 65536) \
 	X(pb_udp_reply, 65536) \
@@ -43,7 +46,8 @@
 	X(pb_events, 1048576)
 
 /* Programs and the link each is pinned as: X(program, where), where C is the
- * managed cgroup, N the guarded network namespace, M the map pb_splice. */
+ * managed cgroup, N the guarded network namespace, D its devices, on
+ * the way in, E on the way out, M the map pb_splice. */
 #define PB_PROGS(X) \
 	X(pb_create, C) \
 	X(pb_release, C) \
@@ -66,6 +70,8 @@
 	X(pb_egress_skb, C) \
 	X(pb_ingress_skb, C) \
 	X(pb_lookup, N) \
+	X(pb_syn, D) \
+	X(pb_hello_out, E) \
 	X(pb_skmsg, M)
 
 #define PB_PIN_DIR \

@@ -57,10 +57,14 @@ struct pb_rservice {
 };
 
 /*
- * pb_eject[index], beside pb_remotes: what connects to it came to.  Writer: kernel; the agent
- * zeroes it with the index.  An endpoint that failed PB_EJECT_FAILS times in a row (reset, or the
- * first retransmission of a SYN) is not chosen before until_ns while there is another one, then
- * tried by one client; each further time doubles the wait up to PB_EJECT_MAX_NS.
+ * pb_eject[index], beside pb_remotes: what connecting to it came to.  Writer: kernel; the agent
+ * zeroes it with the index.  An endpoint that failed PB_EJECT_FAILS times in a row is not chosen
+ * before until_ns while there is another one; then one client tries it, and a success ends it.
+ *
+ * Silence (the first repetition of a SYN) is the node's or the endpoint's doing: it holds for all,
+ * and each further time doubles the wait, up to PB_EJECT_MAX_NS.  A reset may also mean that the
+ * other node refused this one application, whose rights it knows better: it holds for that
+ * application, for all as soon as a second one got a reset, and always PB_EJECT_NS.
  */
 #define PB_EJECT_FAILS 1
 #define PB_EJECT_NS 1000000000ULL
@@ -69,9 +73,9 @@ struct pb_eject {
 	__u64 until_ns; /* CLOCK_MONOTONIC; 0: not ejected */
 	__u64 last_ns;	/* of the last failure */
 	__u32 fails;	/* in a row */
-	__u32 times;	/* ejected in a row: the wait is PB_EJECT_NS << (times - 1) */
-	__u32 gen;	/* of the endpoint it is about */
-	__u32 pad;
+	__u32 times; /* ejected in a row: the wait is PB_EJECT_NS << (times - 1); 0: by a reset */
+	__u32 gen;   /* of the endpoint it is about */
+	__u32 by;    /* application it is ejected for, ref folded to 32 bits; 0: for all */
 };
 
 /*

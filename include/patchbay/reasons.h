@@ -95,7 +95,9 @@
 	X(EJECTED, "ejected", N, \
 	  "an endpoint on another node failed: not chosen for a while if there is another one") \
 	X(NODE_BACK, "node-back", N, "an endpoint that had failed answered again") \
-	X(DESTROYED, "destroyed", N, "the endpoint is gone: a socket that hung on it was closed")
+	X(DESTROYED, "destroyed", N, "the endpoint is gone: a socket that hung on it was closed") \
+	X(BAD_CLOCK, "clock", R, \
+	  "a datagram's identity is older than five minutes: it was recorded, or a clock is wrong")
 
 enum pb_reason {
 #define PB_X(sym, name, class, help) PB_R_##sym,

@@ -57,7 +57,7 @@ pb_inline __u64 pb_syn_mac(const __u64 key[2], const struct pb_syn *s)
 	pb_siphash_word(&h, (__u64)s->daddr.w[1] << 32 | s->daddr.w[0]);
 	pb_siphash_word(&h, (__u64)s->daddr.w[3] << 32 | s->daddr.w[2]);
 	pb_siphash_word(&h, (__u64)s->isn << 32 | (__u32)s->dport << 16 | s->sport);
-	return pb_siphash_end(&h, (__u64)56 << 56 | (s->flags & 0xffff));
+	return pb_siphash_end(&h, (__u64)50 << 56 | (s->flags & 0xffff));
 }
 
 pb_inline void pb_syn_put64(__u8 to[8], __u64 x)

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <mntent.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -43,15 +44,27 @@ static inline void find_cgroup2(char *ret, size_t size)
 	endmntent(f);
 }
 
+static inline int remove_dir(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)at;
+	if (type == FTW_DP)
+		rmdir(path);
+	return 0;
+}
+
 static inline int make_cgroup(const char *suffix, char *ret, size_t size, uint64_t *ret_id)
 {
 	struct stat st;
 	int fd;
 
 	snprintf(ret, size, "%s/pb-test-%d%s", place.root, getpid(), suffix);
-	/* A killed test of the same pid may have left one. */
-	if (mkdir(ret, 0755))
-		cr_assert(errno == EEXIST && !rmdir(ret) && !mkdir(ret, 0755), "mkdir %s: %m", ret);
+	/* A killed test of the same pid may have left one, with scopes in it. */
+	if (mkdir(ret, 0755)) {
+		cr_assert(errno == EEXIST, "mkdir %s: %m", ret);
+		nftw(ret, remove_dir, 8, FTW_DEPTH | FTW_PHYS);
+		cr_assert(!mkdir(ret, 0755), "mkdir %s: %m", ret);
+	}
 	fd = open(ret, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cr_assert(fd >= 0 && !fstat(fd, &st));
 	*ret_id = st.st_ino; /* the id of a cgroup is its inode number */

@@ -24,7 +24,7 @@ END
 # was built.  tests/bpf runs in the guests only, since `make test-bpf` is its run on this kernel, and
 # by default without test_maps: a case spends 8 s on loading, for what hardly depends on the kernel.
 tools=(bash bpftool find ip timeout unshare)
-modules=(veth sch_ingress cls_bpf tcp_diag udp_diag)
+modules=(veth tun sch_ingress cls_bpf tcp_diag udp_diag)
 products=(patchbayd patchbay patchbay-helper 'bpf/*.bpf.o' 'tests/bpf/test_*' tests/pbsock)
 [ "${PB_KERNEL_TORT-yes}" = no ] || products+=(tests/tort)
 tests=${PB_KERNEL_TESTS:-!(maps)}
