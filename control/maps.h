@@ -10,6 +10,7 @@
 #include <patchbay/event.h>
 #include <patchbay/maps.h>
 #include <patchbay/node.h>
+#include <patchbay/peer.h>
 #include <patchbay/reasons.h>
 #include <patchbay/splice.h>
 
@@ -91,6 +92,9 @@ int pb_maps_each_addr(struct pb_maps *m,
 		      int (*fn)(const struct pb_addr *, const struct pb_vip *, void *), void *arg);
 int pb_maps_get_service(struct pb_maps *m, const struct pb_svc_key *k, struct pb_service *ret);
 int pb_maps_get_endpoint(struct pb_maps *m, uint32_t index, struct pb_endpoint *ret);
+/* A UDP endpoint that was withdrawn while its socket lives on: connect()ed to one client.  1: it is,
+ * and as it was; maps_count.c. */
+int pb_maps_endpoint_talks(struct pb_maps *m, uint32_t index, struct pb_endpoint *ret);
 /* UP or DRAIN; -ENOENT: the endpoint was withdrawn. */
 int pb_maps_set_endpoint_state(struct pb_maps *m, uint32_t index, uint8_t state);
 /* Who sends from a real UDP address, and who opened a TCP connection; -ENOENT.  An admission that
@@ -102,8 +106,45 @@ int pb_maps_get_admit(struct pb_maps *m, const struct pb_flow_key *k, struct pb_
  * between. Returns how many went, or -errno. */
 int pb_maps_collect_services(struct pb_maps *m);
 
+/* ---- other nodes (peer.h); maps_peers.c ---- */
+/* Indices go from 1 to this, excluded. */
+uint32_t pb_maps_remotes_max(void);
+/* Own endpoints that are UP or DRAIN. */
+int pb_maps_each_endpoint(struct pb_maps *m,
+			  int (*fn)(uint32_t index, const struct pb_endpoint *, void *), void *arg);
+int pb_maps_get_remote(struct pb_maps *m, uint32_t index, struct pb_endpoint *ret);
+/* A free index, at rest for PB_REMOTE_REST_NS, becomes @ep: gen is raised, the kernel's counters and
+ * pb_eject begin anew.  -EBUSY: it is not free. */
+int pb_maps_put_remote(struct pb_maps *m, uint32_t index, const struct pb_endpoint *ep);
+/* What may change while it is chosen; -ENOENT: the index is free. */
+int pb_maps_set_remote(struct pb_maps *m, uint32_t index, const struct pb_endpoint *ep);
+int pb_maps_free_remote(struct pb_maps *m, uint32_t index);
+/* Those that are not free. */
+int pb_maps_each_remote(struct pb_maps *m,
+			int (*fn)(uint32_t index, const struct pb_endpoint *, void *), void *arg);
+int pb_maps_get_eject(struct pb_maps *m, uint32_t index, struct pb_eject *ret);
+int pb_maps_put_rservice(struct pb_maps *m, const struct pb_svc_key *k,
+			 const struct pb_rservice *s);
+int pb_maps_del_rservice(struct pb_maps *m, const struct pb_svc_key *k);
+int pb_maps_get_rservice(struct pb_maps *m, const struct pb_svc_key *k, struct pb_rservice *ret);
+int pb_maps_each_rservice(struct pb_maps *m,
+			  int (*fn)(const struct pb_svc_key *, const struct pb_rservice *, void *),
+			  void *arg);
+int pb_maps_put_peer(struct pb_maps *m, const struct pb_addr *loc, const struct pb_peer *p);
+int pb_maps_del_peer(struct pb_maps *m, const struct pb_addr *loc);
+int pb_maps_get_peer(struct pb_maps *m, const struct pb_addr *loc, struct pb_peer *ret);
+int pb_maps_each_peer(struct pb_maps *m,
+		      int (*fn)(const struct pb_addr *, const struct pb_peer *, void *), void *arg);
+int pb_maps_put_member(struct pb_maps *m, const struct pb_member_key *k, uint64_t ref);
+int pb_maps_del_member(struct pb_maps *m, const struct pb_member_key *k);
+int pb_maps_each_member(struct pb_maps *m,
+			int (*fn)(const struct pb_member_key *, const struct pb_member *, void *),
+			void *arg);
+
 /* Sum over CPUs; ret has _PB_R_MAX entries. */
 int pb_maps_stats(struct pb_maps *m, uint64_t ret[_PB_R_MAX]);
+/* Adds to a counter that no kernel program counts; maps_count.c. */
+int pb_maps_count(struct pb_maps *m, uint32_t reason, uint64_t n);
 /* Entries now (counted by walking) and max_entries of one map; -EOPNOTSUPP: a kind that cannot be
  * counted (queue, ring, socket storage, counters). */
 int pb_maps_usage(struct pb_maps *m, const char *name, uint32_t *ret_entries, uint32_t *ret_max);

@@ -20,16 +20,21 @@ enum pb_map_index {
 struct pb_maps {
 	bool own; /* fds are ours to close */
 	int fd[_PB_M_MAX];
-	/* Shared memory of two arrays of which the kernel and the agent each write a part: an
+	/* Shared memory of the arrays of which the kernel and the agent each write a part: an
 	 * update of the whole value would undo what the kernel wrote meanwhile.  NULL: read-only. */
 	struct pb_endpoint *endpoints;
 	struct pb_resolver *resolvers;
+	/* The same, from the first writing on: a host that is alone needs no memory for others. */
+	struct pb_endpoint *remotes;
+	struct pb_eject *ejects;
 };
 
 #define PB_FD(m, name) ((m)->fd[PB_M_##name])
 
 /* Update with the errors of the contract: -ENOSPC for a full map. */
 int pb_map_put(int fd, const void *key, const void *value, uint64_t flags);
+/* The shared memory of an array. */
+int pb_map_array(int fd, size_t size, void *ret);
 /* Absent is no error. */
 int pb_map_del(int fd, const void *key);
 

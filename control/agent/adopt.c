@@ -6,6 +6,7 @@
 
 #include "agent.h"
 #include "cgroup.h"
+#include "cluster.h"
 #include "scope.h"
 #include "util.h"
 
@@ -126,6 +127,8 @@ static int adopt_app(uint64_t ref, const struct pb_app *app, const struct pb_tag
 	int64_t since = time(NULL);
 	int err;
 
+	if (ref & PB_REF_REMOTE)
+		return pb_cluster_adopt_app(a, ref, app, tags) ? remember(w, ref) : 0;
 	if (pb_scope_find(a, ref))
 		return 0; /* the walk may show an entry twice */
 	/* unless the scope tells: as it was, whatever the node says now */
@@ -176,7 +179,12 @@ static int adopt(struct walk *w)
 	if (!err)
 		err = pb_maps_each_group(a->maps, adopt_group, a);
 	if (!err)
+		err = pb_cluster_adopt_begin(a);
+	if (!err)
 		err = pb_maps_each_app(a->maps, adopt_app, w);
+	if (err)
+		return err;
+	err = pb_cluster_adopt_end(a);
 	if (err)
 		return err;
 	if (w->n_gone)

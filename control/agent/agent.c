@@ -9,6 +9,8 @@
 
 #include "caps.h"
 #include "cgroup.h"
+#include "cluster.h"
+#include "destroy.h"
 #include "events.h"
 #include "loader.h"
 #include "scope.h"
@@ -138,7 +140,7 @@ static int start_registry(struct pb_agent *a)
 	struct pb_reg_conf rc;
 	int err, n;
 
-	pb_config_registry(a->conf, &rc);
+	pb_cluster_registry(a, pb_cluster_name(a), &rc);
 	err = pb_registry_new(&a->registry, &rc);
 	if (!err)
 		err = pb_registry_set_grants(a->registry, a->conf->grants, a->conf->n_grants);
@@ -235,6 +237,8 @@ static int start(struct pb_agent *a)
 	if (err)
 		log_err(err, "cannot read the event ring");
 	pb_agent_warn(a, PB_W_EVENTS, err != 0);
+	pb_destroy_start(a);
+	pb_cluster_start(a);
 	err = start_server(a);
 	if (!err)
 		err = write_pid_file(a);
@@ -263,6 +267,7 @@ static void on_heal(uv_timer_t *t)
 	pb_node_look(a);
 	pb_kernel_splice(a);
 	pb_scopes_reconcile(a);
+	pb_cluster_heal(a);
 	pb_kernel_collect(a);
 }
 
@@ -289,7 +294,9 @@ static void stop(struct pb_agent *a)
 	a->stopping = true;
 	pb_notify("STOPPING=1");
 	pb_server_stop(a->server);
+	pb_cluster_stop(a);
 	pb_events_stop(a);
+	pb_destroy_stop(a);
 	pb_names_free(TAKE_PTR(a->names));
 	pb_scopes_stop(a);
 	uv_close((uv_handle_t *)&a->beat, closed);
@@ -341,6 +348,7 @@ static void prepare_process(void)
 static void fini(struct pb_agent *a)
 {
 	pb_privsep_stop(&a->helper);
+	pb_cluster_free(a);
 	pb_registry_free(a->registry);
 	pb_maps_free(a->maps);
 	pb_loader_free(a->loader);
@@ -380,7 +388,7 @@ int pb_agent_run(const struct pb_agent_opts *opts)
 	if (read_config(&a))
 		return 2;
 	prepare_process();
-	if (pb_agent_paths(&a) || uv_loop_init(&a.loop)) {
+	if (pb_agent_paths(&a) || pb_cluster_load(&a) || uv_loop_init(&a.loop)) {
 		a.exit_code = 1;
 	} else {
 		run(&a);

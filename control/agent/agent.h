@@ -27,7 +27,9 @@
 #define PB_COLLECT_S 600      /* services without endpoints go at least this often */
 #define PB_COLLECT_PERCENT 50 /* ... and when the map is that full */
 
+struct pb_cluster;
 struct pb_loader;
+struct pb_destroyer;
 struct pb_history;
 struct pb_scopes;
 
@@ -55,6 +57,10 @@ struct pb_agent_opts {
 	  "node-address is not an address of this host: clients in other namespaces are refused") \
 	X(SCOPE, "scope", "a [scope] of the configuration could not be applied, see the log") \
 	X(WATCH, "watch", "cgroups cannot be watched: scopes are released with a delay") \
+	X(CLUSTER, "cluster", \
+	  "the sockets of the cluster are not open: other nodes are not heard") \
+	X(PEERS, "peers", \
+	  "identities from other nodes cannot be verified: nobody there is let in, or reached") \
 	X(EVENTS, "events", "the event ring cannot be read: why and events show nothing")
 
 enum pb_warning {
@@ -85,6 +91,8 @@ struct pb_agent {
 	struct pb_privsep helper;
 	struct pb_scopes *scopes;
 	struct pb_history *history;
+	struct pb_destroyer *destroyer; /* NULL: cannot destroy sockets here */
+	struct pb_cluster *cluster;
 	struct pb_names *names;
 	struct pb_server *server;
 	struct pb_ratelimit run_rate;
@@ -123,6 +131,8 @@ int pb_kernel_splice(struct pb_agent *a);
 /* Attaches again what is missing; drops links of cgroups that are gone. */
 void pb_kernel_heal(struct pb_agent *a);
 void pb_kernel_collect(struct pb_agent *a);
+/* Sets or clears one of PB_CFG_*. */
+int pb_kernel_flag(struct pb_agent *a, uint32_t flag, bool on);
 /* At a clean exit: ends the heartbeat. */
 void pb_kernel_rest(struct pb_agent *a);
 

@@ -4,6 +4,7 @@
 #include <patchbay/addr.h>
 #include <patchbay/policy.h>
 
+#include "cluster.h"
 #include "event_json.h"
 #include "request.h"
 #include "util.h"
@@ -63,6 +64,7 @@ struct search {
 	struct pb_verdict *best;
 	bool any;
 	bool allowed;
+	bool second; /* this pass over remote endpoints: those that are chosen last */
 };
 
 /* An allowed server wins over a refusing one: that is what the kernel's pick amounts to. */
@@ -79,6 +81,8 @@ static void consider(struct search *s, const struct pb_app_rec *server, uint32_t
 	s->best->reason = r;
 	s->best->endpoint = ep;
 	s->best->server = server;
+	s->best->node = pb_cluster_node_of(s->agent, server->ref);
+	s->best->state = NULL;
 	s->best->rule = NULL;
 	if (r != PB_R_ALLOW_MODE_OFF && (strict == PB_R_DENY_RULE || strict == PB_R_ALLOW_RULE))
 		s->best->rule =
@@ -95,21 +99,52 @@ static int consider_endpoint(uint32_t index, const struct pb_endpoint *ep, void 
 	return 0;
 }
 
+/* Endpoints that are suspect, ejected or draining are the last choice. */
+static int consider_remote(uint32_t index, const struct pb_endpoint *ep, void *arg)
+{
+	struct search *s = arg;
+	const struct pb_app_rec *server = pb_registry_by_ref(s->agent->registry, ep->app);
+	const char *state = pb_view_remote_state(s->agent, index, ep);
+
+	if (!server || (strcmp(state, "up") != 0) != s->second)
+		return 0;
+	consider(s, server, index, ep->port, ep->proto);
+	if (s->best->endpoint == index) {
+		s->best->node = pb_view_node_of(s->agent, index, ep);
+		s->best->state = state;
+	}
+	return 0;
+}
+
+/* Another node's are chosen where this one has none that may be used.  False: nobody has any. */
+static bool check_remotes(struct search *s, const struct pb_svc_key *k)
+{
+	struct pb_rservice svc;
+
+	if (pb_maps_get_rservice(s->agent->maps, k, &svc) || !svc.n)
+		return false;
+	for (unsigned pass = 0; pass < 2 && !s->allowed; pass++) {
+		s->second = pass;
+		pb_view_remotes_of(s->agent, k, &svc, consider_remote, s);
+	}
+	return true;
+}
+
 /* With a port: the endpoints of the service decide.  False: there is no such service. */
 static bool check_service(struct search *s, const struct pb_addr *addr, uint64_t ns, __be16 port,
 			  uint8_t proto)
 {
 	struct pb_svc_key k = { .addr = *addr, .ns = ns, .port = port, .proto = proto };
-	struct pb_service svc;
+	struct pb_service svc = { .live = { 0 } };
 	uint64_t live = 0;
 
-	if (pb_maps_get_service(s->agent->maps, &k, &svc))
+	if (!pb_maps_get_service(s->agent->maps, &k, &svc))
+		for (unsigned i = 0; i < PB_SLOT_WORDS; i++)
+			live |= svc.live[i];
+	if (live)
+		pb_view_endpoints_of(s->agent, &k, &svc, consider_endpoint, s);
+	if ((s->allowed || !check_remotes(s, &k)) && !live)
 		return false;
-	for (unsigned i = 0; i < PB_SLOT_WORDS; i++)
-		live |= svc.live[i];
-	if (!live)
-		return false;
-	pb_view_endpoints_of(s->agent, &k, &svc, consider_endpoint, s);
 	if (!s->any)
 		s->best->reason = PB_R_NO_ENDPOINT;
 	return true;
@@ -253,22 +288,34 @@ static json_t *shared_groups(const struct pb_agent *a, const struct pb_app *c,
 	return list;
 }
 
+/* " (on node h2)", " (on node h2: suspect)" */
+static void where(const struct pb_verdict *v, char *buf, size_t len)
+{
+	bool plain = !v->state || !strcmp(v->state, "up");
+
+	buf[0] = '\0';
+	if (v->node)
+		snprintf(buf, len, " (on node %s%s%s)", v->node, plain ? "" : ": ",
+			 plain ? "" : v->state);
+}
+
 /* The sentence: the reason, and the rule or the groups behind it. */
 static json_t *sentence(const struct pb_verdict *v, const json_t *groups)
 {
-	char shared[PB_TAGS_MAX * (PB_TAG_LEN + 8)] = "";
+	char shared[PB_TAGS_MAX * (PB_TAG_LEN + 8)] = "", node[PB_NODE_NAME_LEN + 32];
 	const json_t *g;
 	size_t i, n = 0;
 
+	where(v, node, sizeof(node));
 	if (v->rule)
-		return json_sprintf("%s: %s", pb_reason_text(v->reason), v->rule);
+		return json_sprintf("%s%s: %s", pb_reason_text(v->reason), node, v->rule);
 	if (!json_array_size(groups))
-		return json_string(pb_reason_text(v->reason));
+		return json_sprintf("%s%s", pb_reason_text(v->reason), node);
 	json_array_foreach (groups, i, g)
 		if (n < sizeof(shared))
 			n += (size_t)snprintf(shared + n, sizeof(shared) - n, "%sgrp=%s",
 					      i ? " and " : "", json_string_value(g));
-	return json_sprintf("%s: they share %s", pb_reason_text(v->reason), shared);
+	return json_sprintf("%s: they share %s%s", pb_reason_text(v->reason), shared, node);
 }
 
 static void verdict_json(const struct pb_agent *a, const struct pb_app_rec *c,
@@ -287,6 +334,10 @@ static void verdict_json(const struct pb_agent *a, const struct pb_app_rec *c,
 		json_object_set_new(into, "rule", json_string(v->rule));
 	if (v->endpoint)
 		json_object_set_new(into, "endpoint", json_integer(v->endpoint));
+	if (v->node)
+		json_object_set_new(into, "node", json_string(v->node));
+	if (v->state)
+		json_object_set_new(into, "state", json_string(v->state));
 }
 
 int pb_check_json(struct pb_agent *a, const char *src, const char *dest, uint8_t proto,

@@ -11,7 +11,9 @@
 
 struct pb_verdict {
 	uint32_t reason;		 /* enum pb_reason */
-	uint32_t endpoint;		 /* 0 none */
+	uint32_t endpoint;		 /* 0 none; with PB_EP_REMOTE: of another node */
+	const char *node;		 /* whose endpoint or record decided; NULL: this node's */
+	const char *state;		 /* of an endpoint of another node; NULL: none is */
 	const char *rule;		 /* text of the rule that decided, or NULL */
 	const struct pb_app_rec *server; /* whose endpoint or record decided, or NULL */
 };

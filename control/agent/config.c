@@ -168,6 +168,7 @@ int pb_config_load_with(const char *path, const char *identity_dir,
 	if (!c)
 		return fail_file(err, path, -ENOMEM, "no memory");
 	cfg_defaults(&c->agent, CFG_AGENT);
+	cfg_defaults(&c->cluster, CFG_CLUSTER);
 	e = load_main(&p, path);
 	p.kind = CFG_IDENTITY;
 	if (!e && identity_dir)

@@ -45,6 +45,20 @@ struct pb_config_agent {
 	char run_dir[PB_CONFIG_PATH_MAX];
 };
 
+/* [cluster]: what `cluster init` and `cluster join` do not say themselves (cluster.h). */
+struct pb_config_cluster {
+	char node[65];			    /* empty: the host's name */
+	struct pb_addr address4, address6;  /* zero: found out when joining */
+	uint16_t port;			    /* UDP and TCP */
+	char device[PB_CONFIG_PATH_MAX];    /* "auto", or names separated by commas */
+	char state_dir[PB_CONFIG_PATH_MAX]; /* of cluster.json */
+	uint8_t pool;			    /* enum pb_config_pool */
+	uint8_t profile;		    /* enum pb_config_profile */
+	bool insecure;			    /* without a key nothing is encrypted */
+};
+enum pb_config_pool { PB_POOL_PATCHBAY, PB_POOL_SERF };
+enum pb_config_profile { PB_PROFILE_LAN, PB_PROFILE_WAN, PB_PROFILE_FAST };
+
 struct pb_config_scope {
 	char label[PB_NAME_LEN];
 	struct pb_config_src src;
@@ -72,6 +86,7 @@ struct pb_config_value; /* text and source of every value, for printing */
 
 struct pb_config_file {
 	struct pb_config_agent agent;
+	struct pb_config_cluster cluster;
 	char *rule[PB_RULES_MAX];
 	struct pb_config_src rule_src[PB_RULES_MAX];
 	size_t n_rules;

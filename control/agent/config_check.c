@@ -83,6 +83,8 @@ int cfg_check(struct pb_config_file *c, char err[PB_CONFIG_ERR_LEN])
 	struct pb_reg_conf conf;
 	int e = cfg_check_node(c, err);
 
+	if (!e)
+		e = cfg_check_cluster(c, err);
 	if (e)
 		return e;
 	pb_config_registry(c, &conf);

@@ -4,7 +4,16 @@
 
 #include "config.h"
 
-enum cfg_section { CFG_NONE, CFG_AGENT, CFG_POLICY, CFG_SPLICE, CFG_SCOPE, CFG_GRANT, _CFG_MAX };
+enum cfg_section {
+	CFG_NONE,
+	CFG_AGENT,
+	CFG_CLUSTER,
+	CFG_POLICY,
+	CFG_SPLICE,
+	CFG_SCOPE,
+	CFG_GRANT,
+	_CFG_MAX
+};
 enum cfg_kind { CFG_MAIN, CFG_IDENTITY }; /* which sections a file may have */
 
 #define KEY_REPEAT (1u << 0)   /* may be given several times */
@@ -76,6 +85,13 @@ int cfg_parse_service(void *obj, const struct cfg_key *key, const char *value, c
 /* ---- config_node.c ---- */
 int cfg_parse_node(void *obj, const struct cfg_key *key, const char *value, char *err);
 int cfg_check_node(const struct pb_config_file *c, char err[PB_CONFIG_ERR_LEN]);
+
+/* ---- config_cluster.c ---- */
+int cfg_parse_cluster_address(void *obj, const struct cfg_key *key, const char *value, char *err);
+int cfg_parse_cluster_node(void *obj, const struct cfg_key *key, const char *value, char *err);
+int cfg_parse_port(void *obj, const struct cfg_key *key, const char *value, char *err);
+int cfg_parse_devices(void *obj, const struct cfg_key *key, const char *value, char *err);
+int cfg_check_cluster(const struct pb_config_file *c, char err[PB_CONFIG_ERR_LEN]);
 
 /* ---- config_check.c ---- */
 int cfg_check(struct pb_config_file *c, char err[PB_CONFIG_ERR_LEN]);

@@ -210,6 +210,20 @@ static int parse_egress(void *obj, const struct cfg_key *key, const char *value,
 	return e ? e : store(obj, key, value, err);
 }
 
+static int parse_gossip(void *obj, const struct cfg_key *key, const char *value, char *err)
+{
+	static const char *const words[] = { "patchbay", "serf", NULL };
+
+	return one_of(value, words, field(obj, key), err);
+}
+
+static int parse_profile(void *obj, const struct cfg_key *key, const char *value, char *err)
+{
+	static const char *const words[] = { "lan", "wan", "fast", NULL };
+
+	return one_of(value, words, field(obj, key), err);
+}
+
 /* Checked after all files are read: cfg_resolve(). */
 static int parse_later(void *obj, const struct cfg_key *key, const char *value, char *err)
 {
@@ -218,7 +232,8 @@ static int parse_later(void *obj, const struct cfg_key *key, const char *value, 
 	return *value ? 0 : pb_fail(err, -EINVAL, "the value is empty");
 }
 
-const char *const cfg_sections[_CFG_MAX] = { "", "agent", "policy", "splice", "scope", "grant" };
+const char *const cfg_sections[_CFG_MAX] = { "",       "agent", "cluster", "policy",
+					     "splice", "scope", "grant" };
 
 #define AT(type, member) \
 	offsetof(struct pb_config_##type, member), sizeof(((struct pb_config_##type *)0)->member)
@@ -257,6 +272,25 @@ const struct cfg_key cfg_keys[] = {
 	  AT(agent, bpffs), 0 },
 	{ CFG_AGENT, "run_dir", "/run/patchbay", "folder of the control socket", parse_run_dir,
 	  AT(agent, run_dir), 0 },
+	{ CFG_CLUSTER, "node", "", "name of this node, unique in the cluster; empty: the host's",
+	  cfg_parse_cluster_node, AT(cluster, node), 0 },
+	{ CFG_CLUSTER, "address", "auto",
+	  "addresses of this node for the others, one of each family, or auto",
+	  cfg_parse_cluster_address, 0, 0, 0 },
+	{ CFG_CLUSTER, "port", "7956", "UDP and TCP port the nodes talk on", cfg_parse_port,
+	  AT(cluster, port), 0 },
+	{ CFG_CLUSTER, "device", "auto",
+	  "network devices other nodes' connections come in by, or auto: those of the addresses",
+	  cfg_parse_devices, AT(cluster, device), 0 },
+	{ CFG_CLUSTER, "state-dir", "/var/lib/patchbay", "folder of cluster.json", parse_path,
+	  AT(cluster, state_dir), 0 },
+	{ CFG_CLUSTER, "pool", "patchbay",
+	  "patchbay, or serf: without a label, so that Serf's agents take part", parse_gossip,
+	  AT(cluster, pool), 0 },
+	{ CFG_CLUSTER, "profile", "lan", "pace of the gossip: lan, wan or fast", parse_profile,
+	  AT(cluster, profile), 0 },
+	{ CFG_CLUSTER, "insecure", "off", "allow a cluster without a key: on or off", parse_switch,
+	  AT(cluster, insecure), 0 },
 	{ CFG_POLICY, "rule", NULL, "allow|deny from SEL to SEL[:PORT][/tcp|/udp]", parse_rule, 0,
 	  0, KEY_REPEAT },
 	{ CFG_SPLICE, "service", NULL, "NAME:PORT on|off, before what its application says",
@@ -293,6 +327,7 @@ void *cfg_object(struct pb_config_file *c, enum cfg_section s, size_t owner)
 {
 	switch (s) {
 	case CFG_AGENT: return &c->agent;
+	case CFG_CLUSTER: return &c->cluster;
 	case CFG_SCOPE: return &c->scopes[owner];
 	case CFG_GRANT: return &c->grants[owner];
 	default: return c;

@@ -45,6 +45,8 @@ void pb_config_print(FILE *f, const struct pb_config_file *c, bool with_source)
 {
 	fprintf(f, "[agent]\n");
 	print_section(f, c, CFG_AGENT, 0, with_source);
+	fprintf(f, "\n[cluster]\n");
+	print_section(f, c, CFG_CLUSTER, 0, with_source);
 	fprintf(f, "\n[policy]\n");
 	print_section(f, c, CFG_POLICY, 0, with_source);
 	if (c->n_services) {

@@ -36,7 +36,7 @@ void pb_conn_close(struct pb_conn *c)
 	uv_close((uv_handle_t *)&c->poll, conn_gone);
 }
 
-int pb_conn_new(struct pb_server *s, int fd, const struct pb_peer *peer)
+int pb_conn_new(struct pb_server *s, int fd, const struct pb_caller *peer)
 {
 	struct pb_conn *c = calloc(1, sizeof(*c));
 	int err;
@@ -70,7 +70,7 @@ int pb_conn_new(struct pb_server *s, int fd, const struct pb_peer *peer)
 	return 0;
 }
 
-const struct pb_peer *pb_conn_peer(const struct pb_conn *c)
+const struct pb_caller *pb_conn_peer(const struct pb_conn *c)
 {
 	return &c->peer;
 }

@@ -13,7 +13,7 @@ struct pb_conn {
 	uv_poll_t poll;
 	int fd;
 	int passed_fd;
-	struct pb_peer peer;
+	struct pb_caller peer;
 	uint64_t since_ns; /* last progress: connected, request completed, output taken */
 	char *in;
 	size_t in_len;
@@ -38,7 +38,7 @@ struct pb_server {
 	bool stopping;
 };
 
-int pb_conn_new(struct pb_server *s, int fd, const struct pb_peer *peer);
+int pb_conn_new(struct pb_server *s, int fd, const struct pb_caller *peer);
 void pb_conn_close(struct pb_conn *c);
 /* Takes up what waits: flushes, and handles buffered requests while there is room. */
 void pb_conn_work(struct pb_conn *c);

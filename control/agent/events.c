@@ -5,6 +5,8 @@
 
 #include <bpf/libbpf.h>
 
+#include "cluster.h"
+#include "destroy.h"
 #include "util.h"
 
 /* The kernel side submits without waking us, so the ring is looked at often
@@ -27,7 +29,7 @@ struct pb_history {
 	uv_poll_t poll;
 	uv_timer_t timer;
 	unsigned handles;
-	bool busy;
+	bool busy, quick;
 	unsigned taken; /* in this turn */
 	uint64_t last_ns;
 	uint64_t ring_lost; /* as last told to the followers */
@@ -108,9 +110,18 @@ static int sample(void *ctx, void *data, size_t size)
 	name_of(h->agent, r->ev.peer, &r->ev.virt, r->peer);
 	h->count++;
 	h->last_ns = pb_now_ns();
+	if (r->ev.reason == PB_R_WITHDRAW && r->ev.proto == PB_PROTO_UDP)
+		pb_destroy_look(h->agent);
+	pb_cluster_event(h->agent, &r->ev);
 	for (struct follower *f = h->followers; f; f = f->next)
 		pass_on(f, r);
 	return ++h->taken % TURN ? 0 : -EAGAIN; /* the sample counts as consumed all the same */
+}
+
+void pb_events_note(struct pb_agent *a, const struct pb_event *ev)
+{
+	if (a->history)
+		sample(a->history, (void *)ev, sizeof(*ev));
 }
 
 static void take(struct pb_history *h)
@@ -120,12 +131,20 @@ static void take(struct pb_history *h)
 
 	if (n < 0 && n != -EAGAIN)
 		log_debug("event ring: %s", strerror(-n));
-	busy = pb_now_ns() - h->last_ns < BUSY_FOR_NS && h->count;
+	busy = h->quick || (pb_now_ns() - h->last_ns < BUSY_FOR_NS && h->count);
 	if (busy != h->busy) {
 		h->busy = busy;
 		uv_timer_set_repeat(&h->timer, busy ? BUSY_MS : QUIET_MS);
 		uv_timer_again(&h->timer);
 	}
+}
+
+void pb_events_quick(struct pb_agent *a, bool on)
+{
+	if (!a->history)
+		return;
+	a->history->quick = on;
+	take(a->history);
 }
 
 void pb_events_drain(struct pb_agent *a)

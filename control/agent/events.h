@@ -13,8 +13,12 @@ void pb_events_stop(struct pb_agent *a);
 
 /* The newest event is number 0; NULL beyond the oldest. */
 const struct pb_event_rec *pb_events_at(const struct pb_agent *a, unsigned back);
+/* On: news are read soon, also when there were none for a while: other nodes wait for them. */
+void pb_events_quick(struct pb_agent *a, bool on);
 /* Reads what the ring holds now. */
 void pb_events_drain(struct pb_agent *a);
+/* An event of the agent's own, as if the kernel had told it. */
+void pb_events_note(struct pb_agent *a, const struct pb_event *ev);
 /* Now CLOCK_REALTIME minus CLOCK_MONOTONIC. */
 int64_t pb_wall_offset_ns(void);
 

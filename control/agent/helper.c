@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * patchbay-helper: makes and removes scopes below one cgroup and moves a
- * process into one, for an agent that has given up the right to.  Started by
- * patchbayd with its socket on fd 3, the cgroup's folder on fd 4 and its parent's
- * on fd 5; ends when the agent's end closes.  Nothing else belongs in here (docs/SECURITY.md).
+ * patchbay-helper: makes and removes scopes below one cgroup, moves a process
+ * into one, and destroys sockets of other network namespaces, for an agent that
+ * has given up the right to.  Started by patchbayd with its socket on fd 3, the
+ * cgroup's folder on fd 4 and its parent's on fd 5; ends when the agent's end
+ * closes.  Nothing else belongs in here (docs/SECURITY.md).
  */
 #include <cap-ng.h>
 #include <dirent.h>
@@ -12,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 
 #include "privsep.h"
@@ -128,25 +130,63 @@ static int serve(const struct pb_helper_req *q, const char *base)
 	}
 }
 
-/* CAP_DAC_OVERRIDE: the folder may belong to another user than the agent's. */
+/* In force: CAP_DAC_OVERRIDE, for the folder may belong to another user than the agent's.  In
+ * reserve: what it takes to enter another network namespace (helper_netns.c). */
 static void drop_capabilities(void)
 {
+	static const unsigned keep[] = { CAP_DAC_OVERRIDE, CAP_NET_ADMIN, CAP_SYS_ADMIN,
+					 CAP_SYS_PTRACE };
+	bool have[ARRAY_SIZE(keep)], bounding;
+
 	if (capng_get_caps_process())
 		return;
-	bool have = capng_have_capability(CAPNG_PERMITTED, CAP_DAC_OVERRIDE);
-	bool bounding = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
-
+	for (unsigned i = 0; i < ARRAY_SIZE(keep); i++)
+		have[i] = capng_have_capability(CAPNG_PERMITTED, keep[i]);
+	bounding = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (have)
-		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
-			     CAP_DAC_OVERRIDE);
+	for (unsigned i = 0; i < ARRAY_SIZE(keep); i++)
+		if (have[i])
+			capng_update(CAPNG_ADD, CAPNG_PERMITTED | CAPNG_BOUNDING_SET, keep[i]);
+	if (have[0])
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, keep[0]);
 	capng_apply(bounding ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/* One message: a request, and what may follow it. */
+struct message {
+	struct pb_helper_req q;
+	struct pb_helper_kill kill;
+};
+
+/* 1: served; 0: the agent has ended; -errno. */
+static int turn(const char *base)
+{
+	static struct message m;
+	struct iovec iov[] = { { &m.q, sizeof(m.q) }, { &m.kill, sizeof(m.kill) } };
+	struct msghdr h = { .msg_iov = iov, .msg_iovlen = ARRAY_SIZE(iov) };
+	struct pb_helper_rep rep = { 0 };
+	ssize_t n = recvmsg(PB_HELPER_SOCK_FD, &h, 0);
+
+	if (n < 0)
+		return errno == EINTR ? 1 : -errno;
+	if (!n)
+		return 0;
+	if (n < (ssize_t)sizeof(m.q) || (h.msg_flags & MSG_TRUNC) ||
+	    (n > (ssize_t)sizeof(m.q) && m.q.op != PB_HELPER_DESTROY))
+		return -EBADMSG;
+	rep.seq = m.q.seq;
+	if (m.q.op == PB_HELPER_DESTROY)
+		rep.err = pb_helper_destroy(&m.kill, (size_t)n - sizeof(m.q), &rep);
+	else
+		rep.err = serve(&m.q, base);
+	return send(PB_HELPER_SOCK_FD, &rep, sizeof(rep), MSG_NOSIGNAL) < 0 ? -errno : 1;
 }
 
 int main(int argc, char **argv)
 {
 	struct statfs fs;
+	int r;
 
 	if (argc != 2 || fstatfs(PB_HELPER_CGROUP_FD, &fs) || fs.f_type != CGROUP2_MAGIC) {
 		fputs("patchbay-helper is started by patchbayd, not by hand\n", stderr);
@@ -156,20 +196,8 @@ int main(int argc, char **argv)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	drop_capabilities();
-	for (;;) {
-		struct pb_helper_req q;
-		struct pb_helper_rep rep = { 0 };
-		ssize_t n = recv(PB_HELPER_SOCK_FD, &q, sizeof(q), MSG_TRUNC);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? 1 : 0;
-		if (n != (ssize_t)sizeof(q))
-			return 1;
-		rep.seq = q.seq;
-		rep.err = serve(&q, argv[1]);
-		if (send(PB_HELPER_SOCK_FD, &rep, sizeof(rep), MSG_NOSIGNAL) < 0)
-			return 1;
-	}
+	do
+		r = turn(argv[1]);
+	while (r > 0);
+	return r ? 1 : 0;
 }

@@ -148,6 +148,20 @@ int pb_kernel_attach(struct pb_agent *a)
 	return 0;
 }
 
+int pb_kernel_flag(struct pb_agent *a, uint32_t flag, bool on)
+{
+	uint32_t was = a->kernel.flags;
+	int err;
+
+	if (!!(was & flag) == on)
+		return 0;
+	a->kernel.flags ^= flag;
+	err = write_config(a);
+	if (err)
+		a->kernel.flags = was;
+	return err;
+}
+
 /* Not asked before the hooks are attached: what an earlier agent spliced stays so until then. */
 int pb_kernel_splice(struct pb_agent *a)
 {

@@ -19,6 +19,15 @@ static pb_op_fn *const handlers[_PB_REQ_MAX] = {
 	[PB_REQ_POLICY] = pb_op_policy,
 	[PB_REQ_RELOAD] = pb_op_reload,
 	[PB_REQ_RELEASE] = pb_op_release,
+	[PB_REQ_NODES] = pb_op_nodes,
+	[PB_REQ_CLUSTER] = pb_op_cluster,
+	[PB_REQ_CLUSTER_INIT] = pb_op_cluster_init,
+	[PB_REQ_CLUSTER_JOIN] = pb_op_cluster_join,
+	[PB_REQ_CLUSTER_TOKEN] = pb_op_cluster_token,
+	[PB_REQ_CLUSTER_LEAVE] = pb_op_cluster_leave,
+	[PB_REQ_KEYS] = pb_op_keys,
+	[PB_REQ_KEY] = pb_op_key,
+	[PB_REQ_DRAIN] = pb_op_drain,
 };
 
 int pb_op_fail(struct pb_op_ctx *c, int err, const char *fmt, ...)

@@ -22,19 +22,28 @@ typedef int pb_op_fn(struct pb_op_ctx *c);
 int pb_op_fail(struct pb_op_ctx *c, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-pb_op_fn pb_op_hello;	  /* ops_read.c */
-pb_op_fn pb_op_apps;	  /* ops_read.c */
-pb_op_fn pb_op_services;  /* ops_read.c */
-pb_op_fn pb_op_endpoints; /* ops_read.c */
-pb_op_fn pb_op_status;	  /* ops_read.c */
-pb_op_fn pb_op_policy;	  /* ops_read.c */
-pb_op_fn pb_op_flows;	  /* ops_flows.c */
-pb_op_fn pb_op_events;	  /* ops_events.c */
-pb_op_fn pb_op_why;	  /* ops_events.c */
-pb_op_fn pb_op_check;	  /* ops_events.c */
-pb_op_fn pb_op_run;	  /* ops_run.c */
-pb_op_fn pb_op_reload;	  /* ops_admin.c */
-pb_op_fn pb_op_release;	  /* ops_admin.c */
+pb_op_fn pb_op_hello;	      /* ops_read.c */
+pb_op_fn pb_op_apps;	      /* ops_read.c */
+pb_op_fn pb_op_services;      /* ops_read.c */
+pb_op_fn pb_op_endpoints;     /* ops_read.c */
+pb_op_fn pb_op_status;	      /* ops_read.c */
+pb_op_fn pb_op_policy;	      /* ops_read.c */
+pb_op_fn pb_op_flows;	      /* ops_flows.c */
+pb_op_fn pb_op_events;	      /* ops_events.c */
+pb_op_fn pb_op_why;	      /* ops_events.c */
+pb_op_fn pb_op_check;	      /* ops_events.c */
+pb_op_fn pb_op_run;	      /* ops_run.c */
+pb_op_fn pb_op_reload;	      /* ops_admin.c */
+pb_op_fn pb_op_release;	      /* ops_admin.c */
+pb_op_fn pb_op_nodes;	      /* ops_cluster.c */
+pb_op_fn pb_op_cluster;	      /* ops_cluster.c */
+pb_op_fn pb_op_cluster_init;  /* ops_cluster.c */
+pb_op_fn pb_op_cluster_join;  /* ops_cluster.c */
+pb_op_fn pb_op_cluster_token; /* ops_cluster.c */
+pb_op_fn pb_op_cluster_leave; /* ops_cluster.c */
+pb_op_fn pb_op_keys;	      /* ops_cluster.c */
+pb_op_fn pb_op_key;	      /* ops_cluster.c */
+pb_op_fn pb_op_drain;	      /* ops_drain.c */
 
 /* "errno" and "message" of a failed answer. */
 json_t *pb_ops_error(int err, const char *text);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cgroup.h"
+#include "cluster.h"
 #include "ops.h"
 #include "peer.h"
 #include "scope.h"
@@ -43,7 +44,7 @@ static int parse(struct run *r)
 	const struct pb_request *q = r->c->req;
 	const char *local = pb_request_string(q, "local"), *mode = pb_request_string(q, "mode");
 	const char *splice = pb_request_string(q, "splice");
-	const struct pb_peer *peer = pb_conn_peer(r->c->conn);
+	const struct pb_caller *peer = pb_conn_peer(r->c->conn);
 	int err = parse_ips(r);
 
 	if (err)
@@ -77,7 +78,7 @@ static int parse(struct run *r)
 /* The process to move must be the peer's own, or the peer root. */
 static int check_process(struct run *r)
 {
-	const struct pb_peer *peer = pb_conn_peer(r->c->conn);
+	const struct pb_caller *peer = pb_conn_peer(r->c->conn);
 	uid_t uid;
 	int err;
 
@@ -142,6 +143,8 @@ static int publish(struct run *r)
 		return pb_op_fail(r->c, err, "the agent is out of memory");
 	if (pb_cgroup_save(a->cgroup_fd, r->scope, r->rec, now))
 		log_debug("scope %s: a restart will not know who started it", r->scope);
+	/* other nodes shall know it before its program runs */
+	pb_cluster_changed(a, true);
 	return 0;
 }
 

@@ -11,11 +11,11 @@
 #define SO_PEERGROUPS 59
 #endif
 
-int pb_peer_of(int sock, struct pb_peer *ret)
+int pb_peer_of(int sock, struct pb_caller *ret)
 {
 	struct ucred c;
 	socklen_t len = sizeof(c);
-	struct pb_peer p = { 0 };
+	struct pb_caller p = { 0 };
 
 	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &c, &len))
 		return -errno;

@@ -8,7 +8,7 @@
 
 #define PB_PEER_GROUPS 256
 
-struct pb_peer {
+struct pb_caller {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
@@ -17,7 +17,7 @@ struct pb_peer {
 };
 
 /* Supplementary groups beyond PB_PEER_GROUPS are an error: -E2BIG. */
-int pb_peer_of(int sock, struct pb_peer *ret);
+int pb_peer_of(int sock, struct pb_caller *ret);
 
 /* The process behind a pidfd.  -EBADF: not a pidfd; -ESRCH: it has ended or is of another pid
  * namespace. */

@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "util.h"
@@ -15,31 +16,40 @@ extern char **environ;
 
 #define HELPER_TIMEOUT_S 2
 
+static int exchange(struct pb_privsep *p, const struct iovec *iov, size_t n_iov, uint32_t seq,
+		    struct pb_helper_rep *rep)
+{
+	struct msghdr m = { .msg_iov = (struct iovec *)iov, .msg_iovlen = n_iov };
+	ssize_t n;
+
+	if (sendmsg(p->fd, &m, MSG_NOSIGNAL) < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
+	do {
+		n = recv(p->fd, rep, sizeof(*rep), 0);
+		if (n < 0 && errno == EINTR) {
+			rep->seq = seq - 1;
+			continue;
+		}
+		if (n < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
+		if (n != (ssize_t)sizeof(*rep))
+			return -EPIPE;
+	} while (rep->seq != seq);
+	return rep->err;
+}
+
 static int ask(struct pb_privsep *p, enum pb_helper_op op, const char *name, pid_t pid)
 {
 	struct pb_helper_req q = { .seq = ++p->seq, .op = op, .pid = pid };
+	struct iovec iov = { .iov_base = &q, .iov_len = sizeof(q) };
 	struct pb_helper_rep rep;
-	ssize_t n;
 
 	if (p->fd < 0)
 		return -EPIPE;
 	if (strlen(name) >= sizeof(q.name))
 		return -ENAMETOOLONG;
 	strcpy(q.name, name);
-	if (send(p->fd, &q, sizeof(q), MSG_NOSIGNAL) != (ssize_t)sizeof(q))
-		return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
-	do {
-		n = recv(p->fd, &rep, sizeof(rep), 0);
-		if (n < 0 && errno == EINTR) {
-			rep.seq = q.seq - 1;
-			continue;
-		}
-		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
-		if (n != (ssize_t)sizeof(rep))
-			return -EPIPE;
-	} while (rep.seq != q.seq);
-	return rep.err;
+	return exchange(p, &iov, 1, q.seq, &rep);
 }
 
 /* What the child gets, copied above the numbers it gets there: dup2() clobbers none of them. */
@@ -152,4 +162,25 @@ int pb_privsep_rmdir(struct pb_privsep *p, const char *name)
 int pb_privsep_move(struct pb_privsep *p, const char *name, pid_t pid)
 {
 	return ask(p, PB_HELPER_MOVE, name, pid);
+}
+
+int pb_privsep_destroy(struct pb_privsep *p, uint64_t netns, const struct pb_sockdiag_id *sock,
+		       uint32_t n, uint64_t ret_done[PB_HELPER_SOCKS / 64])
+{
+	struct pb_helper_req q = { .seq = ++p->seq, .op = PB_HELPER_DESTROY };
+	struct pb_helper_kill k = { .netns = netns, .n = n };
+	struct iovec iov[] = { { &q, sizeof(q) },
+			       { &k, offsetof(struct pb_helper_kill, sock) },
+			       { (void *)sock, n * sizeof(*sock) } };
+	struct pb_helper_rep rep;
+	int err;
+
+	if (p->fd < 0)
+		return -EPIPE;
+	if (!n || n > PB_HELPER_SOCKS)
+		return -EINVAL;
+	err = exchange(p, iov, ARRAY_SIZE(iov), q.seq, &rep);
+	if (!err)
+		memcpy(ret_done, rep.done, sizeof(rep.done));
+	return err;
 }

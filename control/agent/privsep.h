@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/types.h>
 
+#include "sockdiag.h"
+
 #define PB_HELPER_SOCK_FD 3
 #define PB_HELPER_CGROUP_FD 4
 #define PB_HELPER_PARENT_FD 5 /* of the managed cgroup, whose own name is argv[1] */
@@ -23,6 +25,7 @@ enum pb_helper_op {
 	PB_HELPER_MOVE,	     /* pid into name */
 	PB_HELPER_ROOT,	     /* makes the managed cgroup again, and works in it from now on */
 	PB_HELPER_PING,
+	PB_HELPER_DESTROY, /* sockets of another network namespace: struct pb_helper_kill follows */
 };
 
 struct pb_helper_req {
@@ -32,9 +35,19 @@ struct pb_helper_req {
 	char name[PB_SCOPE_NAME_LEN];
 };
 
+/* Follows a request to destroy, cut after sock[n - 1]. */
+#define PB_HELPER_SOCKS 128
+struct pb_helper_kill {
+	uint64_t netns; /* cookie of the namespace; any process may be in it */
+	uint32_t n;	/* 1..PB_HELPER_SOCKS */
+	uint32_t pad;
+	struct pb_sockdiag_id sock[PB_HELPER_SOCKS];
+};
+
 struct pb_helper_rep {
 	uint32_t seq; /* of the request: an answer that came too late is not mistaken */
 	int32_t err;  /* 0 or a negative errno */
+	uint64_t done[PB_HELPER_SOCKS / 64]; /* bit i: sock[i] was destroyed */
 };
 
 /* One path component, NUL inside the field, nothing that leaves the folder. */
@@ -67,5 +80,13 @@ int pb_privsep_root(struct pb_privsep *p);
 int pb_privsep_mkdir(struct pb_privsep *p, const char *name);
 int pb_privsep_rmdir(struct pb_privsep *p, const char *name);
 int pb_privsep_move(struct pb_privsep *p, const char *name, pid_t pid);
+/* Sockets of the namespace with that cookie; bits of @ret_done: which are gone now.  Those that were
+ * gone before are no error.  -ENOENT: no process is in that namespace; -EPERM: the helper may not. */
+int pb_privsep_destroy(struct pb_privsep *p, uint64_t netns, const struct pb_sockdiag_id *sock,
+		       uint32_t n, uint64_t ret_done[PB_HELPER_SOCKS / 64]);
+
+/* ---- helper_netns.c: in the helper ---- */
+/* Did a message of @bytes hold that many?  Fills @rep->done; 0 or a negative errno. */
+int pb_helper_destroy(const struct pb_helper_kill *k, size_t bytes, struct pb_helper_rep *rep);
 
 #endif /* PB_AGENT_PRIVSEP_H */

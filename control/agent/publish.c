@@ -4,6 +4,7 @@
 #include <patchbay/addr.h>
 
 #include "agent.h"
+#include "cluster.h"
 #include "util.h"
 
 static int put_groups(struct pb_agent *a, const struct pb_app *app)
@@ -138,4 +139,6 @@ void pb_withdraw(struct pb_agent *a, uint64_t ref)
 	pb_unpublish_egress(a, rec);
 	pb_registry_release(a->registry, ref);
 	pb_unpublish_rest(a, &app);
+	if (!(ref & PB_REF_REMOTE))
+		pb_cluster_changed(a, false);
 }

@@ -134,6 +134,14 @@ static int put_in_force(struct pb_agent *a, struct pb_config_file *next, char er
 	return r;
 }
 
+static bool same_cluster(const struct pb_config_cluster *o, const struct pb_config_cluster *n)
+{
+	return !strcmp(o->node, n->node) && pb_addr_eq(&o->address4, &n->address4) &&
+	       pb_addr_eq(&o->address6, &n->address6) && o->port == n->port &&
+	       !strcmp(o->device, n->device) && !strcmp(o->state_dir, n->state_dir) &&
+	       o->pool == n->pool && o->profile == n->profile && o->insecure == n->insecure;
+}
+
 int pb_reload(struct pb_agent *a, json_t **ret_changed, char err[PB_ERR_LEN])
 {
 	struct pb_config_file *next = NULL, *old = a->conf;
@@ -146,6 +154,8 @@ int pb_reload(struct pb_agent *a, json_t **ret_changed, char err[PB_ERR_LEN])
 		return r;
 	}
 	fixed = needs_restart(&old->agent, &next->agent);
+	if (!fixed && !same_cluster(&old->cluster, &next->cluster))
+		fixed = "[cluster]";
 	if (fixed) {
 		snprintf(err, PB_ERR_LEN, "%s changed: that takes a restart; nothing was changed",
 			 fixed);

@@ -6,7 +6,7 @@
 
 #include "util.h"
 
-enum field_type { F_STRING, F_STRINGS, F_BOOL, F_INT };
+enum field_type { F_STRING, F_STRINGS, F_TOKEN, F_BOOL, F_INT };
 
 struct field {
 	const char *name;
@@ -55,12 +55,43 @@ static const struct {
 	[PB_REQ_POLICY] = { "policy", false, { { 0 } } },
 	[PB_REQ_RELOAD] = { "reload", true, { { 0 } } },
 	[PB_REQ_RELEASE] = { "release", true, { { "ref", F_STRING, true } } },
+	[PB_REQ_NODES] = { "nodes", false, { { 0 } } },
+	[PB_REQ_CLUSTER] = { "cluster", false, { { 0 } } },
+	[PB_REQ_CLUSTER_INIT] = { "cluster-init",
+				  true,
+				  { { "name", F_STRING, false },
+				    { "node", F_STRING, false },
+				    { "addresses", F_STRINGS, false },
+				    { "port", F_INT, false },
+				    { "insecure", F_BOOL, false } } },
+	[PB_REQ_CLUSTER_JOIN] = { "cluster-join",
+				  true,
+				  { { "token", F_TOKEN, true },
+				    { "node", F_STRING, false },
+				    { "addresses", F_STRINGS, false },
+				    { "port", F_INT, false } } },
+	[PB_REQ_CLUSTER_TOKEN] = { "cluster-token", true, { { 0 } } },
+	[PB_REQ_CLUSTER_LEAVE] = { "cluster-leave", true, { { 0 } } },
+	[PB_REQ_KEYS] = { "keys", false, { { 0 } } },
+	[PB_REQ_KEY] = { "key",
+			 true,
+			 { { "action", F_STRING, true },
+			   { "key", F_STRING, false },
+			   { "id", F_STRING, false },
+			   { "force", F_BOOL, false } } },
+	[PB_REQ_DRAIN] = { "drain",
+			   true,
+			   { { "node", F_STRING, false },
+			     { "app", F_STRING, false },
+			     { "endpoint", F_INT, false },
+			     { "undo", F_BOOL, false } } },
 };
 
 static const char *const type_text[] = {
 	[F_STRING] = "a string of at most 1024 bytes without control characters",
 	[F_STRINGS] =
 		"an array of at most 64 strings of at most 1024 bytes without control characters",
+	[F_TOKEN] = "a token of at most 2048 bytes",
 	[F_BOOL] = "true or false",
 	[F_INT] = "a whole number from 0 to 1000000",
 };
@@ -100,14 +131,15 @@ static bool too_deep(const char *s, size_t len)
 	return false;
 }
 
-_Static_assert(PB_REQ_STRING == 1024 && PB_REQ_ITEMS == 64, "type_text names the limits");
+_Static_assert(PB_REQ_STRING == 1024 && PB_REQ_TOKEN == 2048 && PB_REQ_ITEMS == 64,
+	       "type_text names the limits");
 
 /* A string that may be shown in a message and a log as it is. */
-static bool string_ok(const json_t *v)
+static bool string_ok(const json_t *v, size_t max)
 {
 	const char *s = json_string_value(v);
 
-	if (!s || json_string_length(v) > PB_REQ_STRING)
+	if (!s || json_string_length(v) > max)
 		return false;
 	for (; *s; s++)
 		if (iscntrl((unsigned char)*s))
@@ -121,12 +153,13 @@ static bool type_ok(const json_t *v, enum field_type type)
 	json_t *item;
 
 	switch (type) {
-	case F_STRING: return string_ok(v);
+	case F_STRING: return string_ok(v, PB_REQ_STRING);
+	case F_TOKEN: return string_ok(v, PB_REQ_TOKEN);
 	case F_STRINGS:
 		if (!json_is_array(v) || json_array_size(v) > PB_REQ_ITEMS)
 			return false;
 		json_array_foreach ((json_t *)v, i, item)
-			if (!string_ok(item))
+			if (!string_ok(item, PB_REQ_STRING))
 				return false;
 		return true;
 	case F_BOOL: return json_is_boolean(v);

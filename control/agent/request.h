@@ -14,6 +14,7 @@
 #define PB_REQ_MAX 65536 /* bytes, with the newline */
 #define PB_REQ_DEPTH 8
 #define PB_REQ_STRING 1024 /* longest string field */
+#define PB_REQ_TOKEN 2048  /* longest field of type token */
 #define PB_REQ_ITEMS 64	   /* longest array field */
 #define PB_REQ_ERR 256	   /* same as PB_ERR_LEN */
 
@@ -31,6 +32,15 @@ enum pb_req_op {
 	PB_REQ_POLICY,
 	PB_REQ_RELOAD,
 	PB_REQ_RELEASE,
+	PB_REQ_NODES,
+	PB_REQ_CLUSTER,
+	PB_REQ_CLUSTER_INIT,
+	PB_REQ_CLUSTER_JOIN,
+	PB_REQ_CLUSTER_TOKEN,
+	PB_REQ_CLUSTER_LEAVE,
+	PB_REQ_KEYS,
+	PB_REQ_KEY,
+	PB_REQ_DRAIN,
 	_PB_REQ_MAX,
 };
 

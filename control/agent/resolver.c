@@ -55,6 +55,11 @@ static int add_service(const struct pb_svc_key *k, const struct pb_service *s, v
 	return k->ns ? 0 : pb_view_endpoints_of(arg, k, s, add_port, arg);
 }
 
+static int add_rservice(const struct pb_svc_key *k, const struct pb_rservice *s, void *arg)
+{
+	return k->ns ? 0 : pb_view_remotes_of(arg, k, s, add_port, arg);
+}
+
 /* SRV answers may lag by a second: their TTL says so. */
 static void refresh(struct pb_agent *a)
 {
@@ -63,11 +68,21 @@ static void refresh(struct pb_agent *a)
 	if (start < ports.next_ns)
 		return;
 	ports.n = 0;
-	if (pb_maps_each_service(a->maps, add_service, a))
+	if (pb_maps_each_service(a->maps, add_service, a) ||
+	    pb_maps_each_rservice(a->maps, add_rservice, a))
 		log_debug("the service table could not be read for DNS");
 	took = pb_now_ns() - start;
 	ports.next_ns = start + (took * REFRESH_SHARE > REFRESH_MIN_NS ? took * REFRESH_SHARE
 								       : REFRESH_MIN_NS);
+}
+
+/* A service may be on several nodes, and here as well. */
+static bool has_svc(const struct pb_names_rec *rec, const struct pb_names_svc *s)
+{
+	for (unsigned i = 0; i < rec->n_svc; i++)
+		if (rec->svc[i].port == s->port && rec->svc[i].proto == s->proto)
+			return true;
+	return false;
 }
 
 static int lookup_name(void *arg, const char *name, struct pb_names_rec *ret)
@@ -82,7 +97,7 @@ static int lookup_name(void *arg, const char *name, struct pb_names_rec *ret)
 	rec.vip6 = r->app.vip6;
 	refresh(a);
 	for (size_t i = 0; i < ports.n && rec.n_svc < PB_NAMES_SERVICES; i++)
-		if (ports.list[i].id == r->app.id)
+		if (ports.list[i].id == r->app.id && !has_svc(&rec, &ports.list[i].svc))
 			rec.svc[rec.n_svc++] = ports.list[i].svc;
 	*ret = rec;
 	return 0;

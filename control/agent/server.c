@@ -36,7 +36,7 @@ static unsigned count_uid(const struct pb_server *s, uid_t uid)
 static void admit(struct pb_server *s, int fd_in)
 {
 	_cleanup_close_ int fd = fd_in;
-	struct pb_peer peer;
+	struct pb_caller peer;
 	int err = pb_peer_of(fd, &peer);
 
 	if (err) {

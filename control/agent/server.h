@@ -37,7 +37,7 @@ int pb_server_start(struct pb_server **ret, uv_loop_t *loop, const char *path, g
 /* Closes everything and unlinks the socket; memory goes when the loop ran the callbacks. */
 void pb_server_stop(struct pb_server *s);
 
-const struct pb_peer *pb_conn_peer(const struct pb_conn *c);
+const struct pb_caller *pb_conn_peer(const struct pb_conn *c);
 /* The fd that came with the request, now the caller's; -1: none. */
 int pb_conn_take_fd(struct pb_conn *c);
 /* Queues @json as one line; steals no reference.  -ENOMEM. */

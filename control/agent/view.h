@@ -3,6 +3,8 @@
 #ifndef PB_AGENT_VIEW_H
 #define PB_AGENT_VIEW_H
 
+#include <patchbay/peer.h>
+
 #include "agent.h"
 
 /* Calls back for each endpoint of a service that is up or drains; non-zero stops and comes back.
@@ -22,11 +24,25 @@ int pb_target_parse(const char *text, struct pb_target *ret);
 /* Does the address belong to the target?  For a name: one of its applications has it. */
 bool pb_target_has(const struct pb_agent *a, const struct pb_target *t, const struct pb_addr *addr);
 
+/* The same of a service of other nodes (view_remote.c): indices of pb_remotes, each once. */
+int pb_view_remotes_of(struct pb_agent *a, const struct pb_svc_key *k, const struct pb_rservice *s,
+		       int (*fn)(uint32_t index, const struct pb_endpoint *ep, void *arg),
+		       void *arg);
+/* "up", "drain", "suspect" (its node may be dead), "ejected" (a connect to it failed): the worst. */
+const char *pb_view_remote_state(struct pb_agent *a, uint32_t index, const struct pb_endpoint *ep);
+/* Name of the node an endpoint is on; "?": not known. */
+const char *pb_view_node_of(struct pb_agent *a, uint32_t index, const struct pb_endpoint *ep);
+/* Name of this one. */
+void pb_view_self(struct pb_agent *a, char *buf, size_t len);
+
 json_t *pb_view_services(struct pb_agent *a);
 /* @t NULL: all. */
 json_t *pb_view_service_endpoints(struct pb_agent *a, const struct pb_target *t);
 json_t *pb_view_apps(struct pb_agent *a);
 json_t *pb_view_status(struct pb_agent *a);
+json_t *pb_view_nodes(struct pb_agent *a);   /* view_nodes.c */
+json_t *pb_view_cluster(struct pb_agent *a); /* view_nodes.c */
+json_t *pb_view_keys(struct pb_agent *a);    /* view_nodes.c */
 
 /* Which connections: of any application (name NULL and ref 0), or of one, as either end; with dest
  * as client only, and only those that go there. */

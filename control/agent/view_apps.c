@@ -112,8 +112,9 @@ json_t *pb_view_apps(struct pb_agent *a)
 	json_t *list = json_array();
 	size_t pos = 0;
 
+	/* scopes of this host; those of others are their nodes' to show */
 	while (list && (r = pb_registry_next(a->registry, &pos)))
-		if (json_array_append_new(list, app_json(a, r))) {
+		if (!(r->ref & PB_REF_REMOTE) && json_array_append_new(list, app_json(a, r))) {
 			json_decref(list);
 			return NULL;
 		}

@@ -110,11 +110,12 @@ static json_t *warnings_json(const struct pb_agent *a)
 
 static json_int_t count_apps(const struct pb_agent *a)
 {
+	const struct pb_app_rec *r;
 	json_int_t n = 0;
 	size_t pos = 0;
 
-	while (pb_registry_next(a->registry, &pos))
-		n++;
+	while ((r = pb_registry_next(a->registry, &pos)))
+		n += !(r->ref & PB_REF_REMOTE);
 	return n;
 }
 

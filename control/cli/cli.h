@@ -143,6 +143,9 @@ struct cli_col {
 /* Asks, then prints answer[key] as a table or the answer as JSON; an exit code. */
 int cli_list(const struct cli *c, json_t *req, const char *key, const struct cli_col *cols,
 	     size_t n);
+/* The same; the table is in the order of those fields (NULL ends them). */
+int cli_list_by(const struct cli *c, json_t *req, const char *key, const struct cli_col *cols,
+		size_t n, const char *const *fields);
 int cli_print_list(const struct cli *c, const json_t *list, const struct cli_col *cols, size_t n);
 
 /* dest.c: pure */
@@ -178,6 +181,10 @@ int cmd_reload(const struct cli *c, const struct cli_args *a);
 int cmd_release(const struct cli *c, const struct cli_args *a);
 int cmd_config(const struct cli *c, const struct cli_args *a);
 int cmd_detach(const struct cli *c, const struct cli_args *a);
+int cmd_nodes(const struct cli *c, const struct cli_args *a);
+int cmd_cluster(const struct cli *c, const struct cli_args *a);
+int cmd_keys(const struct cli *c, const struct cli_args *a);
+int cmd_drain(const struct cli *c, const struct cli_args *a);
 int cmd_version(const struct cli *c, const struct cli_args *a);
 int cmd_help(const struct cli *c, const struct cli_args *a);
 

@@ -11,7 +11,7 @@ static void (*const checks[])(struct doctor *d) = {
 	doctor_kernel,	   doctor_probes, doctor_lockdown, doctor_unprivileged_bpf,
 	doctor_cgroup2,	   doctor_bpffs,  doctor_pins,	   doctor_links,
 	doctor_agent,	   doctor_memory, doctor_foreign,  doctor_ipv6,
-	doctor_bindv6only, doctor_names,  doctor_procs,
+	doctor_bindv6only, doctor_names,  doctor_hosts,	   doctor_procs,
 };
 
 int doctor_read_line(const char *path, char *buf, size_t len)

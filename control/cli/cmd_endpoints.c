@@ -14,6 +14,7 @@ int cmd_endpoints(const struct cli *c, const struct cli_args *a)
 		{ "TOTAL", "total", NULL },	{ "SOCKETS", "sockets", NULL },
 		{ "WEIGHT", "weight", NULL },
 	};
+	static const char *const order[] = { "address", "port", "proto", "node", "id", NULL };
 	json_t *req = json_pack("{s:s}", "op", "endpoints");
 	char service[CLI_DEST_LEN], err[CLI_ERR_LEN];
 	struct cli_dest d;
@@ -26,5 +27,5 @@ int cmd_endpoints(const struct cli *c, const struct cli_args *a)
 		cli_dest_format(&d, service);
 		json_object_set_new(req, "service", json_string(service));
 	}
-	return cli_list(c, req, "endpoints", cols, ARRAY_SIZE(cols));
+	return cli_list_by(c, req, "endpoints", cols, ARRAY_SIZE(cols), order);
 }

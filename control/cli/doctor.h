@@ -48,6 +48,9 @@ void doctor_memory(struct doctor *d);
 void doctor_foreign(struct doctor *d);
 void doctor_names(struct doctor *d);
 
+/* doctor_hosts.c */
+void doctor_hosts(struct doctor *d);
+
 /* doctor_procs.c */
 void doctor_procs(struct doctor *d);
 

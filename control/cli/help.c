@@ -145,11 +145,21 @@ static void complete_values(const struct cli_opt *o)
 	}
 }
 
-/* Options whose value is not an operand of the verb. */
-static void complete_valued(const struct cli_opt *o)
+/* Has a verb before @v an option of that name? */
+static bool seen_before(const struct cli_verb *v, const char *name)
 {
-	for (; o->name; o++) {
-		if (!cli_takes_next(o))
+	for (const struct cli_verb *w = cli_verbs; w < v; w++)
+		for (const struct cli_opt *o = w->opts; o->name; o++)
+			if (!strcmp(o->name, name) && cli_takes_next(o))
+				return true;
+	return false;
+}
+
+/* Options whose value is not an operand of the verb; @v NULL: the global ones. */
+static void complete_valued(const struct cli_verb *v)
+{
+	for (const struct cli_opt *o = v ? v->opts : cli_globals; o->name; o++) {
+		if (!cli_takes_next(o) || (v && seen_before(v, o->name)))
 			continue;
 		if (o->key)
 			printf("|-%c", o->key);
@@ -168,9 +178,9 @@ static void complete_head(void)
 	     "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 	     "\t\tcase ${COMP_WORDS[i]} in");
 	printf("\t\t''");
-	complete_valued(cli_globals);
+	complete_valued(NULL);
 	for (const struct cli_verb *v = cli_verbs; v->name; v++)
-		complete_valued(v->opts);
+		complete_valued(v);
 	puts(") ((i++)) ;;\n"
 	     "\t\t--)\n"
 	     "\t\t\t[[ $verb == run ]] && { COMPREPLY=($(compgen -c -- \"$cur\")); return; }\n"

@@ -2,6 +2,8 @@
 /* Lists of objects as tables. */
 #include "cli.h"
 
+#include <stdlib.h>
+
 #include "../util.h"
 #include "table.h"
 
@@ -73,6 +75,63 @@ int cli_print_list(const struct cli *c, const json_t *list, const struct cli_col
 			return cli_oom(c);
 	table_print(t, stdout);
 	return CLI_OK;
+}
+
+/* ---- order ---- */
+
+static const char *const *sort_by; /* names of fields; set for the time of one qsort() */
+
+static int compare(const void *x, const void *y)
+{
+	const json_t *const *a = x, *const *b = y;
+	int d = 0;
+
+	for (const char *const *f = sort_by; *f && !d; f++) {
+		const json_t *u = json_object_get(*a, *f), *v = json_object_get(*b, *f);
+
+		if (json_is_integer(u) && json_is_integer(v))
+			d = json_integer_value(u) < json_integer_value(v)
+				    ? -1
+				    : json_integer_value(u) > json_integer_value(v);
+		else
+			d = strcmp(json_is_string(u) ? json_string_value(u) : "",
+				   json_is_string(v) ? json_string_value(v) : "");
+	}
+	return d;
+}
+
+/* A new array; NULL: out of memory. */
+static json_t *sorted(const json_t *list, const char *const *fields)
+{
+	size_t n = json_array_size(list);
+	_cleanup_free_ json_t **items = calloc(n + 1, sizeof(*items));
+	json_t *out = json_array();
+
+	if (!items || !out) {
+		json_decref(out);
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++)
+		items[i] = json_array_get(list, i);
+	sort_by = fields;
+	qsort(items, n, sizeof(*items), compare);
+	for (size_t i = 0; i < n; i++)
+		json_array_append(out, items[i]);
+	return out;
+}
+
+int cli_list_by(const struct cli *c, json_t *req, const char *key, const struct cli_col *cols,
+		size_t n, const char *const *fields)
+{
+	json_auto_t *answer = NULL, *list = NULL;
+	int code = cli_ask(c, req, &answer);
+
+	if (code)
+		return code;
+	if (c->json)
+		return cli_print_json(c, answer);
+	list = sorted(json_object_get(answer, key), fields);
+	return list ? cli_print_list(c, list, cols, n) : cli_oom(c);
 }
 
 int cli_list(const struct cli *c, json_t *req, const char *key, const struct cli_col *cols,

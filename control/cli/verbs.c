@@ -46,6 +46,28 @@ static const struct cli_opt check_opts[] = {
 	{ 0 },
 };
 
+static const struct cli_opt cluster_opts[] = {
+	{ "name", 0, false, "NAME", NULL, "init: what the cluster is called (default: as configured)" },
+	{ "node", 0, false, "NAME", NULL, "init, join: what this node is called (default: as configured, or the host's name)" },
+	{ "address", 0, CLI_MANY, "ADDR", NULL, "init, join: this host's address for the other nodes, at most one of each family (default: as configured, or where the default route leads)" },
+	{ "port", 0, false, "PORT", NULL, "init, join: TCP and UDP port the nodes talk by (default: as configured)" },
+	{ "insecure", 0, false, NULL, NULL, "init: encrypt nothing; for tests on a network of their own" },
+	{ 0 },
+};
+
+static const struct cli_opt keys_opts[] = {
+	{ "force", 0, false, NULL, NULL, "use: also when a node that is alive has not got the key" },
+	{ 0 },
+};
+
+static const struct cli_opt drain_opts[] = {
+	{ "node", 0, false, "NAME", NULL, "all endpoints of this node" },
+	{ "app", 0, false, "NAME", NULL, "all endpoints of this application on this node" },
+	{ "undo", 0, false, NULL, NULL, "take new connections again" },
+	{ "wait", 0, false, "SECS", NULL, "wait until no connection lives on, at most this long; then exit 5" },
+	{ 0 },
+};
+
 static const struct cli_opt detach_opts[] = {
 	{ "all", 0, false, NULL, NULL, "required: everything goes" },
 	{ "yes", 0, false, NULL, NULL, "do not ask" },
@@ -78,11 +100,15 @@ const struct cli_verb cli_verbs[] = {
 	  "One line a scope: who it is, what it may reach, how many processes it holds.",
 	  no_opts, NULL, 0, 0, false, 0, cmd_apps },
 	{ "services", "", "list services",
-	  "One line a virtual address and port on which something listens. LOOPBACK-OF names the "
-	  "application that alone sees a service on 127.0.0.1 or ::1.",
+	  "One line a virtual address and port on which something listens, on this node or on another of "
+	  "the cluster (NODES). LOOPBACK-OF names the application that alone sees a service on "
+	  "127.0.0.1 or ::1.",
 	  no_opts, NULL, 0, 0, false, 0, cmd_services },
 	{ "endpoints", "[SERVICE]", "list listening instances",
-	  "All of them, or those of SERVICE: NAME, ADDR, or either with :PORT.",
+	  "All of them, or those of SERVICE: NAME, ADDR, or either with :PORT. Those on other nodes are "
+	  "in STATE ``suspect`` while their node may be dead and ``ejected`` after a connection to them "
+	  "failed: both are the last choice. LIVE and TOTAL count for an endpoint of this node the "
+	  "connections from everywhere, for one of another node those from here.",
 	  no_opts, NULL, 0, 1, false, 0, cmd_endpoints },
 	{ "flows", "[APP]", "list the TCP connections of managed programs",
 	  "All that are established or half-closed, or those of APP (name or ref). An end whose "
@@ -104,10 +130,12 @@ const struct cli_verb cli_verbs[] = {
 	  events_opts, NULL, 0, 0, false, 0, cmd_events },
 	{ "why", "APP DEST[:PORT]", "show the last decisions about a destination",
 	  "Prints what was decided for APP (name or ref) towards DEST, newest last, then the live "
-	  "connections there, spliced or not and why, then what ``check`` says now.",
+	  "connections there, spliced or not and why, then what ``check`` says now. For a destination "
+	  "on another node it says which, and whether that is suspect or ejected.",
 	  no_opts, NULL, 2, 2, false, 0, cmd_why },
 	{ "check", "SRC DEST[:PORT]", "may SRC reach DEST? Sends nothing",
-	  "Answers by the same code as the kernel side. Exits 0 when allowed, 1 when refused.",
+	  "Answers by the same code as the kernel side, for endpoints of other nodes too. Exits 0 when "
+	  "allowed, 1 when refused.",
 	  check_opts, NULL, 2, 2, false, 0, cmd_check },
 	{ "policy", "", "list the rules in force", "The global mode, then the rules in their order.",
 	  no_opts, NULL, 0, 0, false, 0, cmd_policy },
@@ -128,6 +156,31 @@ const struct cli_verb cli_verbs[] = {
 	  "and running programs lose names and policy. Asks unless **--yes** is given. Refuses while "
 	  "an agent runs unless **--force** is given.",
 	  detach_opts, NULL, 0, 0, false, 0, cmd_detach },
+	{ "nodes", "", "list the nodes of the cluster",
+	  "One line a node, this one marked: its state (``alive``, ``suspect``, ``dead``, ``left``; "
+	  "``foreign``: a member of the pool that is no Patchbay), its address for the others, how many "
+	  "applications and endpoints it has announced, since when it is in that state, and its "
+	  "version. A node whose records are not used has the reason in the column NOTE.",
+	  no_opts, NULL, 0, 0, false, 0, cmd_nodes },
+	{ "cluster", "[ACTION [TOKEN]]", "make, join, leave and show a cluster of nodes",
+	  "Without an operand the state of this node's cluster. ``init`` makes this node the first of a "
+	  "new one and prints a token, alone, on standard output; ``join`` on a further node with that "
+	  "token is all the configuration there is (``-`` reads it from standard input). ``token`` "
+	  "prints it again, with the nodes that are alive now. ``leave`` says goodbye and makes a "
+	  "cluster of one again of this node. The token holds the secret of the cluster. ``join`` exits with 5 when no node "
+	  "has answered yet; the agent goes on trying.",
+	  cluster_opts, "init join token leave", 0, 2, false, 0, cmd_cluster },
+	{ "keys", "[ACTION [KEY|ID]]", "change the keys of the cluster",
+	  "Without an operand, or with ``list``, the keys of this node and how many nodes have each. "
+	  "``gen`` prints a new one and does nothing else. To change the key of a cluster: ``install`` "
+	  "the new one on every node (``-`` reads it from standard input), then ``use`` it by its id on "
+	  "every node, then ``remove`` the old one on every node. ``use`` refuses while a node that is "
+	  "alive has not got the key: it would hear this one no more.",
+	  keys_opts, "list gen install use remove", 0, 2, false, 0, cmd_keys },
+	{ "drain", "[ENDPOINT-ID]", "send no new connections to endpoints",
+	  "To those of a node, of an application, or to one by its id. Connections that live go on. "
+	  "With **--undo** they are as before.",
+	  drain_opts, NULL, 0, 1, false, 0, cmd_drain },
 	{ "version", "", "print the version of this program and of the agent",
 	  "The agent's is empty when it does not run.",
 	  no_opts, NULL, 0, 0, false, 0, cmd_version },

@@ -77,10 +77,65 @@ static int check_tags(const struct pb_claim_req *req, struct pb_tags *ret, char 
 	return 0;
 }
 
+static uint64_t id_of(const struct pb_registry *r, const char *name)
+{
+	uint64_t id = pb_siphash24(r->conf.key, name, (uint32_t)strlen(name));
+
+	return id ? id : 1;
+}
+
+/* What claims of this node and records of others have in common; fills @n. */
+static int check_all(struct pb_registry *r, const struct pb_claim_req *req, char name[PB_NAME_LEN],
+		     struct rec *n, char err[PB_ERR_LEN])
+{
+	struct pb_app_rec *p = &n->pub;
+	int e = req->name ? check_name(req->name, name, err) : 0;
+
+	if (!e)
+		e = check_ips(r, req, err);
+	if (!e)
+		e = check_tags(req, &p->tags, err);
+	if (!e)
+		e = pb_egress_parse(req->egress, p->egress, &p->n_egress, &p->app.egress, err);
+	if (e)
+		return e;
+	p->ref = req->ref;
+	p->uid = req->uid;
+	p->splice = (uint8_t)req->splice;
+	p->app.mode = (uint8_t)req->mode;
+	p->app.flags = (req->name ? PB_APP_NAMED : 0) | (p->tags.n ? PB_APP_TAGGED : 0) |
+		       (req->local_deny ? PB_APP_LOCAL_DENY : 0);
+	return 0;
+}
+
+int claim_remote(struct pb_registry *r, const struct pb_remote_app *app, struct pb_claim_req *req,
+		 char name[PB_NAME_LEN], struct rec *n, char err[PB_ERR_LEN])
+{
+	int e;
+
+	if (!(app->ref & PB_REF_REMOTE) || !app->id || app->mode < 0 || app->mode >= _PB_MODE_MAX)
+		return pb_fail(err, -EINVAL, "a record that no application can have");
+	if (app->name && !app->n_ips)
+		return pb_fail(err, -EINVAL, "'%.63s' has no address", app->name);
+	*req = (struct pb_claim_req){ .ref = app->ref,
+				      .name = app->name,
+				      .n_ips = app->n_ips,
+				      .n_tags = app->n_tags,
+				      .mode = app->mode,
+				      .local_deny = app->local_deny };
+	memcpy(req->ips, app->ips, sizeof(req->ips));
+	memcpy(req->tags, app->tags, sizeof(req->tags));
+	snprintf(name, PB_NAME_LEN, "~%llx@%.44s",
+		 (unsigned long long)(app->ref & ~PB_REF_REMOTE) >> 31, app->node);
+	e = check_all(r, req, name, n, err);
+	if (!e && app->name && app->id != id_of(r, name))
+		e = pb_fail(err, -EINVAL, "the id of '%s' was made for another cluster", name);
+	return e;
+}
+
 int claim_check(struct pb_registry *r, const struct pb_claim_req *req, char name[PB_NAME_LEN],
 		struct rec *n, char err[PB_ERR_LEN])
 {
-	struct pb_app_rec *p = &n->pub;
 	int e;
 
 	if (!req->ref || req->ref >> 63)
@@ -94,24 +149,8 @@ int claim_check(struct pb_registry *r, const struct pb_claim_req *req, char name
 	if (req->splice < 0 || req->splice >= PB_SPLICE_NEVER)
 		return pb_fail(err, -EINVAL, "an application's splice is on, all or off");
 	snprintf(name, PB_NAME_LEN, "~%llx", (unsigned long long)req->ref);
-	e = req->name ? check_name(req->name, name, err) : 0;
-	if (!e)
-		e = check_ips(r, req, err);
-	if (!e)
-		e = check_tags(req, &p->tags, err);
-	if (!e)
-		e = pb_egress_parse(req->egress, p->egress, &p->n_egress, &p->app.egress, err);
-	if (!e)
-		e = grants_check(r, req, req->name ? name : NULL, &p->tags, err);
-	if (e)
-		return e;
-	p->ref = req->ref;
-	p->uid = req->uid;
-	p->splice = (uint8_t)req->splice;
-	p->app.mode = (uint8_t)req->mode;
-	p->app.flags = (req->name ? PB_APP_NAMED : 0) | (p->tags.n ? PB_APP_TAGGED : 0) |
-		       (req->local_deny ? PB_APP_LOCAL_DENY : 0);
-	return 0;
+	e = check_all(r, req, name, n, err);
+	return e ? e : grants_check(r, req, req->name ? name : NULL, &n->pub.tags, err);
 }
 
 /* ns of a named one: of its primary address, never with the bit of the unnamed. */
@@ -126,13 +165,6 @@ static uint64_t ns_of(const struct pb_registry *r, const struct pb_addr *vip4,
 	return ns ? ns : 1;
 }
 
-static uint64_t id_of(const struct pb_registry *r, const char *name)
-{
-	uint64_t id = pb_siphash24(r->conf.key, name, (uint32_t)strlen(name));
-
-	return id ? id : 1;
-}
-
 uint64_t pb_registry_id(const struct pb_registry *r, const char *name)
 {
 	char lower[PB_NAME_LEN];
@@ -145,7 +177,7 @@ uint64_t pb_registry_id(const struct pb_registry *r, const char *name)
 static int dist_for_ips(const struct pb_registry *r, const struct pb_claim_req *req,
 			const char *name, struct dist **ret, char err[PB_ERR_LEN])
 {
-	char a[INET6_ADDRSTRLEN], b[INET6_ADDRSTRLEN];
+	char a[INET6_ADDRSTRLEN], b[INET6_ADDRSTRLEN], where[WHERE_LEN];
 	struct dist *d[PB_APP_IPS] = { NULL };
 
 	for (unsigned i = 0; i < req->n_ips; i++) {
@@ -157,11 +189,12 @@ static int dist_for_ips(const struct pb_registry *r, const struct pb_claim_req *
 		unsigned at = d[0] ? 0 : 1;
 
 		return pb_fail(err, -EADDRINUSE,
-			       "'%s' cannot have both %s and %s: %s belongs to '%s', "
+			       "'%s' cannot have both %s and %s: %s belongs to '%s'%s, "
 			       "the other does not",
 			       name, pb_addr_format(&req->ips[0], a, sizeof(a)),
 			       pb_addr_format(&req->ips[1], b, sizeof(b)), at ? b : a,
-			       TAILQ_FIRST(&d[at]->idents)->name);
+			       TAILQ_FIRST(&d[at]->idents)->name,
+			       ident_where(TAILQ_FIRST(&d[at]->idents), where));
 	}
 	*ret = d[0];
 	return 0;
@@ -170,7 +203,7 @@ static int dist_for_ips(const struct pb_registry *r, const struct pb_claim_req *
 static int check_existing(const struct ident *i, const struct pb_claim_req *req,
 			  char err[PB_ERR_LEN])
 {
-	char has[INET6_ADDRSTRLEN], wants[INET6_ADDRSTRLEN];
+	char has[INET6_ADDRSTRLEN], wants[INET6_ADDRSTRLEN], where[WHERE_LEN];
 	const struct dist *d = i->dist;
 
 	for (unsigned k = 0; k < req->n_ips; k++) {
@@ -183,9 +216,10 @@ static int check_existing(const struct ident *i, const struct pb_claim_req *req,
 		if (!pb_addr_is_v4(a) && !pb_addr_is_zero(&d->vip6.addr))
 			own = &d->vip6.addr;
 		return pb_fail(err, -EADDRINUSE,
-			       "'%s' already has the address %s, it cannot have %s "
+			       "'%s'%s already has the address %s, it cannot have %s "
 			       "too",
-			       i->name, pb_addr_format(own, has, sizeof(has)),
+			       i->name, ident_where(i, where),
+			       pb_addr_format(own, has, sizeof(has)),
 			       pb_addr_format(a, wants, sizeof(wants)));
 	}
 	return 0;
@@ -193,7 +227,7 @@ static int check_existing(const struct ident *i, const struct pb_claim_req *req,
 
 /* The distributed application a new name belongs to: joined, or made. */
 static int dist_for(struct pb_registry *r, const struct pb_claim_req *req, const char *name,
-		    struct dist **ret, char err[PB_ERR_LEN])
+		    struct dist **ret, bool *ret_given, char err[PB_ERR_LEN])
 {
 	struct pb_addr vip4 = { 0 }, vip6 = { 0 };
 	struct addr_node *had;
@@ -214,6 +248,7 @@ static int dist_for(struct pb_registry *r, const struct pb_claim_req *req, const
 		had = had ? had : addr_find(r, &vip6);
 		d = had ? had->dist : NULL;
 	}
+	*ret_given = !req->n_ips && !d;
 	if (d) {
 		*ret = d;
 		return 0;
@@ -227,12 +262,13 @@ static int dist_for(struct pb_registry *r, const struct pb_claim_req *req, const
 	return dist_new(r, ns, &vip4, &vip6, ret);
 }
 
-int ident_for(struct pb_registry *r, const struct pb_claim_req *req, const char *name,
+int ident_for(struct pb_registry *r, const struct pb_claim_req *req, const char *name, uint64_t id,
 	      struct ident **ret, char err[PB_ERR_LEN])
 {
 	static const struct pb_addr none;
 	struct ident *i = ident_find(r, name);
 	struct dist *d = NULL;
+	bool given = false;
 	uint64_t ref_ns;
 	int e;
 
@@ -243,7 +279,7 @@ int ident_for(struct pb_registry *r, const struct pb_claim_req *req, const char 
 		return e;
 	}
 	if (req->name) {
-		e = dist_for(r, req, name, &d, err);
+		e = dist_for(r, req, name, &d, &given, err);
 	} else {
 		ref_ns = pb_siphash24(r->conf.key, &req->ref, sizeof(req->ref)) | PB_NS_UNNAMED;
 		e = dist_find(r, ref_ns) ? -EEXIST : dist_new(r, ref_ns, &none, &none, &d);
@@ -252,10 +288,11 @@ int ident_for(struct pb_registry *r, const struct pb_claim_req *req, const char 
 		return pb_fail(err, e, "cannot keep the record of '%s': %s", name, strerror(-e));
 	if (e)
 		return e;
-	e = ident_new(r, name, !!req->name, id_of(r, name), d, NULL, ret);
+	e = ident_new(r, name, !!req->name, id ? id : id_of(r, name), d, NULL, ret);
 	if (e) {
 		dist_put(r, d);
 		return pb_fail(err, e, "cannot keep the record of '%s': %s", name, strerror(-e));
 	}
+	(*ret)->given = given;
 	return 0;
 }

@@ -104,7 +104,7 @@ int ident_new(struct pb_registry *r, const char *name, bool named, uint64_t id, 
 	      const struct pb_addr *ll4, struct ident **ret)
 {
 	struct pb_addr ll6 = linklocal6(id), fresh;
-	struct ident *i;
+	struct ident *i, *same = ident_find_id(r, id);
 	int e;
 
 	if (!ll4 || !linklocal4_fit(ll4) || addr_find(r, ll4)) {
@@ -121,7 +121,12 @@ int ident_new(struct pb_registry *r, const char *name, bool named, uint64_t id, 
 	i->named = named;
 	i->id = id;
 	i->dist = d;
-	i->quarantined = ident_find_id(r, id);
+	/* unnamed ones of two nodes may have the same scope, and so the same id: nobody asks by it */
+	i->quarantined = same && (named || same->named);
+	for (uint64_t next = id; same && addr_find(r, &ll6);) {
+		next = pb_reg_hash(r, &next, sizeof(next));
+		ll6 = linklocal6(next);
+	}
 	pb_htab_add(&r->by_name, &i->by_name, pb_reg_hash(r, name, strlen(name)));
 	pb_htab_add(&r->by_id, &i->by_id, id);
 	addr_add(r, &i->ll4, ll4, d, i);
@@ -130,6 +135,16 @@ int ident_new(struct pb_registry *r, const char *name, bool named, uint64_t id, 
 	TAILQ_INSERT_TAIL(&d->idents, i, link);
 	*ret = i;
 	return 0;
+}
+
+const char *ident_where(const struct ident *i, char buf[WHERE_LEN])
+{
+	const struct rec *first = TAILQ_FIRST(&i->recs);
+
+	buf[0] = '\0';
+	if (first && first->node)
+		snprintf(buf, WHERE_LEN, " on node '%.64s'", first->node);
+	return buf;
 }
 
 void ident_put(struct pb_registry *r, struct ident *i)

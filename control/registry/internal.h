@@ -42,10 +42,11 @@ struct ident {
 	uint64_t id;
 	bool named;
 	bool quarantined;
+	bool given; /* its address came from the pool: nobody asked for it */
 	struct dist *dist;
 	struct addr_node ll4, ll6;
 	TAILQ_ENTRY(ident) link;
-	TAILQ_HEAD(, rec) recs; /* oldest first */
+	TAILQ_HEAD(, rec) recs; /* this node's first, each oldest first */
 };
 
 struct rec {
@@ -54,6 +55,7 @@ struct rec {
 	struct ident *ident;
 	size_t index; /* in pb_registry.recs */
 	TAILQ_ENTRY(rec) link;
+	char *node; /* of another node: its name */
 };
 
 struct pool {
@@ -105,9 +107,19 @@ struct pb_registry {
 	size_t n_rules[PB_BANKS];
 	struct pb_grant *grants;
 	size_t n_grants;
+	bool spread; /* a new name's address follows from the name */
+	size_t n_remote;
 };
 
 uint64_t pb_reg_hash(const struct pb_registry *r, const void *data, size_t len);
+
+/* ---- registry.c ---- */
+struct rec *reg_find(const struct pb_registry *r, uint64_t ref);
+int reg_reserve(struct pb_registry *r, char *err);
+/* From here on nothing fails: the record becomes visible. */
+const struct pb_app_rec *reg_commit(struct pb_registry *r, struct rec *n, struct ident *i);
+void reg_free(struct rec *n);
+int reg_adopt(struct pb_registry *r, const struct pb_app_rec *rec, const char *node);
 
 /* ---- text.c ---- */
 void pb_name_lower(const char *name, char ret[PB_NAME_LEN]);
@@ -118,7 +130,8 @@ void pool_fini(struct pool *p);
 /* What is wrong with asking for that address of the pool; NULL: nothing. */
 const char *pool_unfit(const struct pb_registry *r, const struct pb_addr *a);
 void pool_mark(struct pb_registry *r, const struct pb_addr *a, bool used);
-/* Addresses for a new name: those it had, else the lowest free of each pool. */
+/* Addresses for a new name: those it had, else a free one of each pool: the lowest, or with
+ * spread the first from a place that follows from the name. */
 int pool_pick(struct pb_registry *r, const char *name, struct pb_addr *ret_vip4,
 	      struct pb_addr *ret_vip6, char err[PB_ERR_LEN]);
 void sticky_remember(struct pb_registry *r, const char *name, const struct pb_addr *vip4,
@@ -141,9 +154,17 @@ int ident_new(struct pb_registry *r, const char *name, bool named, uint64_t id, 
 	      const struct pb_addr *ll4, struct ident **ret);
 void ident_put(struct pb_registry *r, struct ident *i); /* frees it when it has no record */
 
+/* " on node 'b'" where only other nodes have it, else "". */
+#define WHERE_LEN 96
+const char *ident_where(const struct ident *i, char buf[WHERE_LEN]);
+
 /* ---- claim.c ---- */
-int ident_for(struct pb_registry *r, const struct pb_claim_req *req, const char *name,
+/* @id 0: the one of that name. */
+int ident_for(struct pb_registry *r, const struct pb_claim_req *req, const char *name, uint64_t id,
 	      struct ident **ret, char err[PB_ERR_LEN]);
+/* The same of another node's record, as the claim it would be here. */
+int claim_remote(struct pb_registry *r, const struct pb_remote_app *app, struct pb_claim_req *req,
+		 char name[PB_NAME_LEN], struct rec *n, char err[PB_ERR_LEN]);
 int claim_check(struct pb_registry *r, const struct pb_claim_req *req, char name[PB_NAME_LEN],
 		struct rec *n, char err[PB_ERR_LEN]);
 

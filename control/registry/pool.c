@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Which address a new name gets: the pools, the memory of released names, link-local ones. */
 #include <patchbay/addr.h>
-#include <patchbay/bits.h>
 
 #include "internal.h"
 #include "registry.h"
@@ -134,22 +133,29 @@ static bool pool_is_held(const struct pb_registry *r, const struct pb_addr *a)
 	return p && pool_offset(p, a, &offset) && bit_get(p->held, offset);
 }
 
-static bool pool_lowest(const struct pool *p, struct pb_addr *ret)
+static bool pool_can(const struct pool *p, uint32_t offset, struct pb_addr *ret)
 {
-	for (uint32_t w = 0; w < p->n_words; w++) {
-		uint64_t idle = ~(p->used[w] | p->held[w]);
+	struct pb_addr a = pool_addr(p, offset);
 
-		for (; idle; idle &= idle - 1) {
-			uint32_t offset = w * 64 + pb_ctz64(idle);
-			struct pb_addr a = pool_addr(p, offset);
+	if (bit_get(p->used, offset) || bit_get(p->held, offset) ||
+	    (has_edges(p) && (is_first(p, &a) || is_broadcast(p, &a))))
+		return false;
+	*ret = a;
+	return true;
+}
 
-			if (offset >= p->n)
-				break;
-			if (has_edges(p) && (is_first(p, &a) || is_broadcast(p, &a)))
-				continue;
-			*ret = a;
-			return true;
+/* The first free one from @start on, around. */
+static bool pool_from(const struct pool *p, uint32_t start, struct pb_addr *ret)
+{
+	for (uint32_t i = 0; i < p->n; i++) {
+		uint32_t offset = (start + i) % p->n;
+
+		if (!(~(p->used[offset / 64] | p->held[offset / 64]))) {
+			i += 63 - offset % 64;
+			continue;
 		}
+		if (pool_can(p, offset, ret))
+			return true;
 	}
 	return false;
 }
@@ -229,7 +235,7 @@ void sticky_forget_all(struct pb_registry *r)
 }
 
 static int pick_family(struct pb_registry *r, struct pool *p, const struct pb_addr *had,
-		       struct pb_addr *ret, char err[PB_ERR_LEN])
+		       uint64_t start, struct pb_addr *ret, char err[PB_ERR_LEN])
 {
 	char text[INET6_ADDRSTRLEN];
 
@@ -239,7 +245,7 @@ static int pick_family(struct pb_registry *r, struct pool *p, const struct pb_ad
 		*ret = *had;
 		return 0;
 	}
-	while (!pool_lowest(p, ret)) {
+	while (!pool_from(p, (uint32_t)(start % p->n), ret)) {
 		if (TAILQ_EMPTY(&r->sticky))
 			return pb_fail(err, -ENOSPC, "the address pool %s/%u is exhausted",
 				       pb_addr_format(&p->net, text, sizeof(text)),
@@ -255,13 +261,14 @@ int pool_pick(struct pb_registry *r, const char *name, struct pb_addr *ret_vip4,
 	struct sticky *s = sticky_find(r, name);
 	struct pb_addr had4 = s ? s->vip4 : *no_addr(), had6 = s ? s->vip6 : *no_addr();
 	struct pb_addr vip4 = *no_addr(), vip6 = *no_addr();
+	uint64_t start = r->spread ? pb_reg_hash(r, name, strlen(name)) : 0;
 	int e;
 
 	if (!r->pool4.bits && !r->pool6.bits)
 		return pb_fail(err, -ENOSPC, "'%s' needs an address: no pool is configured", name);
-	e = pick_family(r, &r->pool4, &had4, &vip4, err);
+	e = pick_family(r, &r->pool4, &had4, start, &vip4, err);
 	if (!e)
-		e = pick_family(r, &r->pool6, &had6, &vip6, err);
+		e = pick_family(r, &r->pool6, &had6, start, &vip6, err);
 	if (e)
 		return e;
 	*ret_vip4 = vip4;

@@ -15,9 +15,16 @@ enum {
 #undef PB_X
 };
 
+void reg_free(struct rec *n)
+{
+	if (n)
+		free(n->node);
+	free(n);
+}
+
 static void rec_freep(struct rec **n)
 {
-	free(*n);
+	reg_free(*n);
 }
 
 uint64_t pb_reg_hash(const struct pb_registry *r, const void *data, size_t len)
@@ -93,7 +100,7 @@ static uint64_t ref_hash(const struct pb_registry *r, uint64_t ref)
 	return pb_reg_hash(r, &ref, sizeof(ref));
 }
 
-static struct rec *rec_find(const struct pb_registry *r, uint64_t ref)
+struct rec *reg_find(const struct pb_registry *r, uint64_t ref)
 {
 	pb_htab_each(h, &r->by_ref, ref_hash(r, ref))
 	{
@@ -105,7 +112,7 @@ static struct rec *rec_find(const struct pb_registry *r, uint64_t ref)
 	return NULL;
 }
 
-static int recs_reserve(struct pb_registry *r, char *err)
+int reg_reserve(struct pb_registry *r, char *err)
 {
 	size_t cap = r->cap_recs ? r->cap_recs * 2 : 64;
 	struct rec **recs;
@@ -123,8 +130,19 @@ static int recs_reserve(struct pb_registry *r, char *err)
 	return 0;
 }
 
-/* From here on nothing fails: the record becomes visible. */
-static const struct pb_app_rec *rec_commit(struct pb_registry *r, struct rec *n, struct ident *i)
+static void link_rec(struct ident *i, struct rec *n)
+{
+	struct rec *first;
+
+	for (first = TAILQ_FIRST(&i->recs); first; first = TAILQ_NEXT(first, link))
+		if (first->node && !n->node) {
+			TAILQ_INSERT_BEFORE(first, n, link);
+			return;
+		}
+	TAILQ_INSERT_TAIL(&i->recs, n, link);
+}
+
+const struct pb_app_rec *reg_commit(struct pb_registry *r, struct rec *n, struct ident *i)
 {
 	struct pb_app *app = &n->pub.app;
 
@@ -138,10 +156,13 @@ static const struct pb_app_rec *rec_commit(struct pb_registry *r, struct rec *n,
 	app->ll6 = i->ll6.addr;
 	if (i->quarantined)
 		app->flags |= PB_APP_QUARANTINED;
+	app->flags &= ~PB_APP_GIVEN;
+	app->flags |= i->given ? PB_APP_GIVEN : 0;
 	for (unsigned bank = 0; bank < PB_BANKS; bank++)
 		rules_apply(r, n, bank);
 	splice_apply(r, n);
-	TAILQ_INSERT_TAIL(&i->recs, n, link);
+	link_rec(i, n);
+	r->n_remote += n->node != NULL;
 	n->index = r->n_recs;
 	r->recs[r->n_recs++] = n;
 	pb_htab_add(&r->by_ref, &n->by_ref, ref_hash(r, n->pub.ref));
@@ -160,17 +181,17 @@ int pb_registry_claim(struct pb_registry *r, const struct pb_claim_req *req,
 		return pb_fail(err, -ENOMEM, "no memory for another application");
 	e = claim_check(r, req, name, n, err);
 	if (!e)
-		e = recs_reserve(r, err);
+		e = reg_reserve(r, err);
 	if (!e)
 		e = groups_get(r, &n->pub.tags, n->pub.app.grp, err);
 	if (e)
 		return e;
-	e = ident_for(r, req, name, &i, err);
+	e = ident_for(r, req, name, 0, &i, err);
 	if (e) {
 		groups_put(r, n->pub.app.grp);
 		return e;
 	}
-	*ret = rec_commit(r, TAKE_PTR(n), i);
+	*ret = reg_commit(r, TAKE_PTR(n), i);
 	return 0;
 }
 
@@ -181,7 +202,7 @@ static bool adoptable(const struct pb_app_rec *rec)
 	bool named = a->flags & PB_APP_NAMED;
 	bool vip = !pb_addr_is_zero(&a->vip4) || !pb_addr_is_zero(&a->vip6);
 
-	if (!rec->ref || rec->ref >> 63 || !a->id || !a->ns || a->mode >= _PB_MODE_MAX ||
+	if (!rec->ref || !a->id || !a->ns || a->mode >= _PB_MODE_MAX ||
 	    rec->splice >= PB_SPLICE_NEVER || a->egress >= _PB_EGRESS_MAX ||
 	    rec->n_egress > PB_EGRESS_ITEMS || rec->tags.n > PB_TAGS_MAX ||
 	    !memchr(a->name, 0, sizeof(a->name)))
@@ -229,26 +250,27 @@ static int adopt_ident(struct pb_registry *r, const struct pb_app *a, struct ide
 	if (e)
 		return e;
 	i->quarantined = i->quarantined || (a->flags & PB_APP_QUARANTINED);
+	i->given = a->flags & PB_APP_GIVEN;
 	*ret = i;
 	return 0;
 }
 
-int pb_registry_adopt(struct pb_registry *r, const struct pb_app_rec *rec)
+int reg_adopt(struct pb_registry *r, const struct pb_app_rec *rec, const char *node)
 {
 	_cleanup_(rec_freep) struct rec *n = calloc(1, sizeof(*n));
 	struct ident *i;
 	int e;
 
-	if (!n)
+	if (!n || (node && !(n->node = strdup(node))))
 		return -ENOMEM;
 	if (!adoptable(rec))
 		return -EINVAL;
-	if (rec_find(r, rec->ref))
+	if (reg_find(r, rec->ref))
 		return -EEXIST;
 	n->pub = *rec;
 	n->pub.app.flags &= ~PB_APP_TAGGED;
 	n->pub.app.flags |= rec->tags.n ? PB_APP_TAGGED : 0;
-	e = recs_reserve(r, NULL);
+	e = reg_reserve(r, NULL);
 	if (!e)
 		e = groups_get(r, &n->pub.tags, n->pub.app.grp, NULL);
 	if (e)
@@ -258,13 +280,18 @@ int pb_registry_adopt(struct pb_registry *r, const struct pb_app_rec *rec)
 		groups_put(r, n->pub.app.grp);
 		return e;
 	}
-	rec_commit(r, TAKE_PTR(n), i);
+	reg_commit(r, TAKE_PTR(n), i);
 	return 0;
+}
+
+int pb_registry_adopt(struct pb_registry *r, const struct pb_app_rec *rec)
+{
+	return rec->ref >> 63 ? -EINVAL : reg_adopt(r, rec, NULL);
 }
 
 int pb_registry_release(struct pb_registry *r, uint64_t ref)
 {
-	struct rec *n = rec_find(r, ref), *last;
+	struct rec *n = reg_find(r, ref), *last;
 	struct ident *i;
 
 	if (!n)
@@ -276,14 +303,15 @@ int pb_registry_release(struct pb_registry *r, uint64_t ref)
 	pb_htab_del(&r->by_ref, &n->by_ref);
 	TAILQ_REMOVE(&i->recs, n, link);
 	groups_put(r, n->pub.app.grp);
-	free(n);
+	r->n_remote -= n->node != NULL;
+	reg_free(n);
 	ident_put(r, i);
 	return 0;
 }
 
 const struct pb_app_rec *pb_registry_by_ref(const struct pb_registry *r, uint64_t ref)
 {
-	struct rec *n = rec_find(r, ref);
+	struct rec *n = reg_find(r, ref);
 
 	return n ? &n->pub : NULL;
 }

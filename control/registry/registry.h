@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include <patchbay/maps.h>
+#include <patchbay/peer.h>
 
 #define PB_ERR_LEN 256
 #define PB_APP_IPS 2	   /* at most one of each family */
@@ -124,6 +125,38 @@ int pb_registry_adopt(struct pb_registry *r, const struct pb_app_rec *rec);
 int pb_registry_adopt_group(struct pb_registry *r, unsigned bit, const char *name);
 int pb_registry_release(struct pb_registry *r, uint64_t ref);
 
+/*
+ * Applications of other nodes: records as others, under the same rules for names, addresses and
+ * groups, with PB_REF_REMOTE in the ref.  Strings are borrowed for the call.
+ */
+struct pb_remote_app {
+	uint64_t ref;
+	const char *node; /* whose it is, for people */
+	const char *name; /* NULL: unnamed */
+	uint64_t id;	  /* what the other node says: of a name it must be the one made here */
+	struct pb_addr ips[PB_APP_IPS];
+	unsigned n_ips; /* at least one with a name */
+	const char *tags[PB_TAGS_MAX];
+	unsigned n_tags;
+	int mode;	/* enum pb_mode */
+	int local_deny; /* only for people here */
+	bool given;	/* the address came from that node's pool */
+};
+/*
+ * Makes it what @app says.  *ret_changed: the record is new or another than before.  -EINVAL
+ * (malformed, or another cluster's id), -EADDRINUSE (name or address are another's), -ENOSPC; then
+ * what was there of that ref is as before.
+ */
+int pb_registry_remote_put(struct pb_registry *r, const struct pb_remote_app *app,
+			   const struct pb_app_rec **ret, bool *ret_changed, char err[PB_ERR_LEN]);
+int pb_registry_remote_adopt(struct pb_registry *r, const struct pb_app_rec *rec, const char *node);
+/* Of which node; NULL: this one's, or there is no such record. */
+const char *pb_registry_node(const struct pb_registry *r, uint64_t ref);
+size_t pb_registry_remotes(const struct pb_registry *r);
+/* On: new names get an address that follows from the name, so that nodes that do not yet know of
+ * each other seldom give one away twice, and give the same name the same one. */
+void pb_registry_set_spread(struct pb_registry *r, bool on);
+
 /* Changes the node's word (enum pb_splice): PB_APP_SPLICE_ANY of every record follows. */
 void pb_registry_set_splice(struct pb_registry *r, unsigned splice);
 /* What the application of that name has, or will have, as pb_app.id. */
@@ -132,7 +165,7 @@ uint64_t pb_registry_id(const struct pb_registry *r, const char *name);
 const struct pb_app_rec *pb_registry_by_ref(const struct pb_registry *r, uint64_t ref);
 /* All records in unspecified order: start with *pos = 0, ends with NULL. */
 const struct pb_app_rec *pb_registry_next(const struct pb_registry *r, size_t *pos);
-/* First record of that name. */
+/* First record of that name; this node's before others'. */
 const struct pb_app_rec *pb_registry_by_name(const struct pb_registry *r, const char *name);
 /* First record that has that virtual (or link-local) address. */
 const struct pb_app_rec *pb_registry_by_addr(const struct pb_registry *r, const struct pb_addr *a);

@@ -7,7 +7,7 @@ fake_agent.py RUN_DIR [--hang | --garbage | --close]
 Requests are appended to RUN_DIR/requests (one JSON object a line; for `run`
 with "pid": the process the passed pidfd stands for).  A `run` with the name
 "refused" is refused; with "slow" the answer waits until RUN_DIR/go exists; with
-"spliced" it says so.
+"spliced" it says so.  Each `drain` finds one connection less.
 """
 import json
 import os
@@ -27,10 +27,31 @@ APPS = [
      "since": "2026-11-21T03:00:01Z"},
 ]
 SERVICES = [{"address": "10.9.0.1", "port": 80, "proto": "tcp", "names": ["web"],
-             "endpoints": 2, "loopback_of": None}]
+             "endpoints": 2, "loopback_of": None, "nodes": ["h1", "h2"]}]
 ENDPOINTS = [{"id": 1, "app": "web", "ref": "1f", "node": "local", "address": "10.9.0.1",
               "port": 80, "proto": "tcp", "real": ["127.0.0.1:40123"], "state": "up",
-              "live": 0, "total": 7, "sockets": 1, "weight": 100, "cookie": 4711}]
+              "live": 0, "total": 7, "sockets": 1, "weight": 100, "cookie": 4711, "remote": False},
+             {"id": 2147483649, "app": "web", "ref": "8000000000000001", "node": "h2",
+              "address": "10.9.0.1", "port": 80, "proto": "tcp", "real": ["192.0.2.2:40777"],
+              "state": "ejected", "live": 0, "total": 3, "sockets": 1, "weight": 100,
+              "cookie": 0, "remote": True}]
+NODES = [{"name": "h1", "id": "00" * 16, "self": True, "state": "alive",
+          "addresses": ["192.0.2.1", "2001:db8::1"], "port": 7956, "version": "0.1.0",
+          "apps": 2, "endpoints": 1, "since": "2026-11-21T03:00:00Z", "behind": False,
+          "quarantine": None, "keys": ["0badcafe"]},
+         {"name": "h2\u001b[31m", "id": "01" * 16, "self": False, "state": "suspect",
+          "addresses": ["192.0.2.2"], "port": 7956, "version": None, "apps": 0,
+          "endpoints": 0, "since": None, "behind": False,
+          "quarantine": "its records are not in order", "keys": []}]
+KEYS = [{"id": "0badcafe", "primary": True, "nodes": 2, "alive": 2},
+        {"id": "00c0ffee", "primary": False, "nodes": 1, "alive": 2}]
+CLUSTER = {"state": "on", "cluster": "prod", "node": "h1", "id": "00" * 16,
+           "addresses": ["192.0.2.1"], "port": 7956, "pool": "patchbay", "profile": "lan",
+           "encrypted": True, "devices": ["eth0"], "verified": True,
+           "members": {"alive": 2, "suspect": 1, "dead": 0}, "apps": 2, "endpoints": 1,
+           "remote_apps": 3, "remote_endpoints": 4, "quarantined": 1, "conflicts": 0,
+           "epoch": 1, "version": 9, "applied": 7, "refused": 0, "frozen": True,
+           "frozen_why": "nobody else is heard", "error": None, "seeds": 1, "keys": KEYS}
 EVENT = {"time": "2026-11-21T03:00:00.123456Z", "app": "web", "ref": "1f", "peer": "cache",
          "op": "connect", "proto": "tcp", "dest": "10.9.0.2:6379", "real": None,
          "reason": "no-group", "verdict": "refuse", "errno": "EACCES", "pid": 42,
@@ -55,6 +76,27 @@ STATUS = {"version": "0.1.0", "pid": os.getpid(), "uptime_s": 12, "generation": 
 
 def error(name, message):
     return {"ok": False, "error": {"errno": name, "message": message}}
+
+
+def cluster(run_dir):
+    """RUN_DIR/state holds the state it is in, RUN_DIR/plain: nothing is encrypted"""
+    answer = dict(CLUSTER)
+    if os.path.exists(run_dir + "/state"):
+        with open(run_dir + "/state", encoding="ascii") as f:
+            answer["state"] = f.read().strip()
+    if os.path.exists(run_dir + "/plain"):
+        answer.update(encrypted=False, verified=False, devices=[])
+    return answer
+
+
+def drain(request):
+    if request.get("app") == "none":
+        return error("ENOENT", "none has no endpoint on this node")
+    DRAINS.append(1)
+    return {"ok": True, "endpoints": 2, "live": max(0, 3 - len(DRAINS))}
+
+
+DRAINS = []
 
 
 def check(request):
@@ -117,6 +159,20 @@ def answers(request, run_dir):
     if op == "release":
         return [{"ok": True} if request["ref"] == "1f" else
                 error("ENOENT", f"there is no scope {request['ref']}")]
+    if op == "nodes":
+        return [{"ok": True, "nodes": NODES}]
+    if op in ("cluster", "cluster-join", "cluster-leave"):
+        return [{"ok": True, **cluster(run_dir)}]
+    if op in ("cluster-init", "cluster-token"):
+        return [{"ok": True, "token": "pb1-TOKEN", "cluster": "prod",
+                 "encrypted": cluster(run_dir)["encrypted"]}]
+    if op == "keys":
+        return [{"ok": True, "keys": KEYS}]
+    if op == "key":
+        return [{"ok": True, "id": request.get("id", "00c0ffee")} if not request.get("force") else
+                error("EBUSY", "h2 has not got the key 00c0ffee")]
+    if op == "drain":
+        return [drain(request)]
     return [error("ENOSYS", f"there is no op '{op}'")]
 
 

@@ -42,6 +42,16 @@ ParameterizedTestParameters(request, refused)
 		{ "{\"op\":\"flows\",\"dest\":\"a\"}", -EINVAL,
 		  "unknown field \"dest\" in a flows" },
 		{ "{\"op\":\"release\"}", -EINVAL, "\"ref\" is missing" },
+		{ "{\"op\":\"nodes\",\"node\":\"h1\"}", -EINVAL, "unknown field \"node\"" },
+		{ "{\"op\":\"cluster-init\",\"token\":\"x\"}", -EINVAL, "unknown field \"token\"" },
+		{ "{\"op\":\"cluster-init\",\"addresses\":\"10.0.0.1\"}", -EINVAL,
+		  "\"addresses\" must be an array" },
+		{ "{\"op\":\"cluster-join\"}", -EINVAL, "\"token\" is missing" },
+		{ "{\"op\":\"cluster-join\",\"token\":7}", -EINVAL,
+		  "\"token\" must be a token of at most 2048" },
+		{ "{\"op\":\"key\",\"id\":\"00\"}", -EINVAL, "\"action\" is missing" },
+		{ "{\"op\":\"drain\",\"endpoint\":\"7\"}", -EINVAL,
+		  "\"endpoint\" must be a whole number" },
 		{ "[[[[[[[[[1]]]]]]]]]", -EINVAL, "deeper than 8" },
 		{ "{\"a\":[[[[[[[[", -EINVAL, "deeper than 8" },
 		{ "{\"op\":\"hello\",\"\\u001b[2J\":1}", -EINVAL, "unknown field \"?[2J\"" },
@@ -150,4 +160,51 @@ Test(request, refs)
 	cr_expect(eq(int, pb_ref_parse("1g", &v), -EINVAL));
 	cr_expect(eq(int, pb_ref_parse("10000000000000000", &v), -EINVAL));
 	cr_expect(eq(ullong, v, ~0ULL));
+}
+
+Test(request, a_token_is_longer_than_other_strings)
+{
+	char line[PB_REQ_TOKEN + 64], err[PB_REQ_ERR];
+	struct pb_request q = { .json = NULL };
+
+	snprintf(line, sizeof(line), "{\"op\":\"cluster-join\",\"token\":\"%0*d\"}", PB_REQ_TOKEN,
+		 0);
+	cr_assert(eq(int, pb_request_parse(line, strlen(line), &q, err), 0), "%s", err);
+	cr_expect(eq(sz, strlen(pb_request_string(&q, "token")), PB_REQ_TOKEN));
+	cr_expect(q.root_only);
+	pb_request_fini(&q);
+	snprintf(line, sizeof(line), "{\"op\":\"cluster-join\",\"token\":\"%0*d\"}",
+		 PB_REQ_TOKEN + 1, 0);
+	cr_expect(eq(int, pb_request_parse(line, strlen(line), &q, err), -EINVAL));
+	snprintf(line, sizeof(line), "{\"op\":\"cluster-init\",\"name\":\"%0*d\"}",
+		 PB_REQ_STRING + 1, 0);
+	cr_expect(eq(int, pb_request_parse(line, strlen(line), &q, err), -EINVAL));
+}
+
+Test(request, what_changes_the_cluster_is_for_root)
+{
+	static const struct {
+		const char *line;
+		bool root;
+	} ops[] = {
+		{ "{\"op\":\"nodes\"}", false },
+		{ "{\"op\":\"cluster\"}", false },
+		{ "{\"op\":\"keys\"}", false },
+		{ "{\"op\":\"cluster-init\"}", true },
+		{ "{\"op\":\"cluster-join\",\"token\":\"x\"}", true },
+		{ "{\"op\":\"cluster-token\"}", true },
+		{ "{\"op\":\"cluster-leave\"}", true },
+		{ "{\"op\":\"key\",\"action\":\"use\"}", true },
+		{ "{\"op\":\"drain\"}", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+		struct pb_request q = { .json = NULL };
+		char err[PB_REQ_ERR] = "";
+
+		cr_assert(eq(int, pb_request_parse(ops[i].line, strlen(ops[i].line), &q, err), 0),
+			  "%s: %s", ops[i].line, err);
+		cr_expect(eq(int, q.root_only, ops[i].root), "%s", ops[i].line);
+		pb_request_fini(&q);
+	}
 }
