@@ -7,7 +7,7 @@ _patchbay()
 	local i verb='' first='' words=''
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		''|-o|--output|--run-dir|--bpffs|--name|--ip|--tag|--egress|--local|--mode|--user|--limit|--app|--last|--proto) ((i++)) ;;
+		''|-o|--output|--run-dir|--bpffs|--name|--ip|--tag|--egress|--local|--mode|--user|--limit|--app|--last|--proto|--node|--address|--port|--wait) ((i++)) ;;
 		--)
 			[[ $verb == run ]] && { COMPREPLY=($(compgen -c -- "$cur")); return; }
 			;;
@@ -29,7 +29,7 @@ _patchbay()
 		return
 	fi
 	case $verb in
-	'') words="run apps services endpoints flows status doctor events why check policy reload release config detach version help" ;;
+	'') words="run apps services endpoints flows status doctor events why check policy reload release config detach nodes cluster keys drain version help" ;;
 	run) words=" --name --ip --tag --egress --local --mode --splice --splice=on --splice=all --splice=off --user --keep-fds --allow-raw" ;;
 	apps) words="" ;;
 	services) words="" ;;
@@ -45,6 +45,10 @@ _patchbay()
 	release) words="" ;;
 	config) words=""; [[ -z $first ]] && words+=" check show" ;;
 	detach) words=" --all --yes --force" ;;
+	nodes) words="" ;;
+	cluster) words=" --name --node --address --port --insecure"; [[ -z $first ]] && words+=" init join token leave" ;;
+	keys) words=" --force"; [[ -z $first ]] && words+=" list gen install use remove" ;;
+	drain) words=" --node --app --undo --wait" ;;
 	version) words="" ;;
 	help) words=" --man --complete" ;;
 	esac

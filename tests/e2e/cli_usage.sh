@@ -3,60 +3,8 @@
 # The command line against wrong input, and what readers print, before an agent that only talks
 # (tests/lib/fake_agent.py).  PATCHBAY names the binary.  Needs no root and changes nothing.
 set -u
-TOP=$(cd "$(dirname "$0")/../.." && pwd)
-PATCHBAY=${PATCHBAY:-${BUILD:-$TOP/build}/patchbay}
-DIR=$(mktemp -d /tmp/pbcli-XXXXXX)
-export PATCHBAY_RUN_DIR=$DIR PATCHBAY_BPFFS=$DIR/no-bpffs
-AGENT='' failed=0
-exec {never}<> <(:) # a descriptor that never becomes readable
-
-ok() { echo "ok $1"; }
-fail() { failed=1; echo "FAIL $1: ${2//$'\n'/ | }"; }
-end() { stop; rm -rf --one-file-system "$DIR"; [ $failed = 0 ]; exit; }
-
-wait_for() {
-	local deadline=$((${EPOCHREALTIME/[.,]/} + 10000000))
-	until "$@"; do
-		[ "${EPOCHREALTIME/[.,]/}" -lt $deadline ] || return 1
-		read -rt 0.02 -u "$never" _ || true
-	done
-}
-agent() {
-	stop
-	/usr/bin/python3 "$TOP/tests/lib/fake_agent.py" "$DIR" "$@" &
-	AGENT=$!
-	wait_for test -S "$DIR/control.sock" || fail agent "does not start"
-}
-stop() {
-	[ -n "$AGENT" ] && kill "$AGENT" && wait "$AGENT" 2> /dev/null
-	AGENT=''
-	rm -f "$DIR/control.sock"
-}
-
-# wrong NAME CODE REGEX ARG...: exit code, one sentence on stderr that matches, empty stdout
-wrong() {
-	local name=$1 code=$2 regex=$3 rc
-	shift 3
-	"$PATCHBAY" "$@" > "$DIR/out" 2> "$DIR/err" < /dev/null
-	rc=$?
-	if [ $rc != "$code" ]; then fail "$name" "exit $rc, not $code: $(cat "$DIR/err")"
-	elif [ -s "$DIR/out" ]; then fail "$name" "stdout: $(cat "$DIR/out")"
-	elif [ "$(grep -c '^patchbay: ' "$DIR/err")" != 1 ] || [ "$(wc -l < "$DIR/err")" != 1 ]; then
-		fail "$name" "not one sentence: $(cat "$DIR/err")"
-	elif ! grep -qE "$regex" "$DIR/err"; then fail "$name" "want /$regex/: $(cat "$DIR/err")"
-	else ok "$name"; fi
-}
-# prints NAME CODE REGEX ARG...: exit code, and stdout matches
-prints() {
-	local name=$1 code=$2 regex=$3 out rc
-	shift 3
-	out=$("$PATCHBAY" "$@" 2> "$DIR/err" < /dev/null)
-	rc=$?
-	if [ $rc != "$code" ]; then fail "$name" "exit $rc, not $code: $(cat "$DIR/err")"
-	elif ! [[ $out =~ $regex ]]; then fail "$name" "want /$regex/: $out"
-	else ok "$name"; fi
-}
-same() { if cmp -s "$2" "$3"; then ok "$1"; else fail "$1" "$(diff "$2" "$3" | head -n 5)"; fi; }
+# shellcheck source=../lib/cli.sh
+. "$(dirname "$0")/../lib/cli.sh"
 
 # ---- words ----
 wrong no-verb 2 'verb is missing'
@@ -148,7 +96,8 @@ rm -f "$DIR/requests"
 prints apps 0 $'^NAME +REF .*\nweb +1f +10.9.0.1 +grp=front +enforce +all +allow +all +3 ' apps
 prints apps-clean 0 'evil\?\[31m \(quarantined\) +2f +- +- ' apps
 prints apps-json 0 '^\{"schema":"patchbay/1","apps":\[\{"ref":"1f"' apps --json
-prints services 0 '10.9.0.1 +80 +tcp +web +2 +-' services
+prints services 0 '10.9.0.1 +80 +tcp +web +2 +- +h1,h2' services
+prints endpoints-remote 0 '2147483649 +web +8000000000000001 +h2 +10.9.0.1 .* ejected ' endpoints
 prints endpoints 0 '127.0.0.1:40123 +up +0 +7' endpoints web:80
 prints flows 0 $'^CLIENT +SERVER .*\ncli@10.9.0.2:40001 +192.0.2.7:443 +client-closed +part +spliced +5 +splice-gone +-$' flows
 if grep -q '^patchbay: 1 of 7 connections are shown' "$DIR/err"; then ok flows-more
