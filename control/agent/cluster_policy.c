@@ -66,7 +66,22 @@ static const char *node_allowed(struct pb_cluster *c, const struct tbl_owner *o,
 	return why ? why : locator(c, o, &n->loc6, &member);
 }
 
-static const char *app_allowed(struct pb_cluster *c, const struct tbl_app *a)
+/* By what the configuration lets that node say.  An address from the pool that nobody asked for
+ * comes with the name. */
+static const char *granted(struct pb_cluster *c, const char *node, const struct tbl_app *a)
+{
+	const struct pb_addr *vip[] = { &a->vip4, &a->vip6 };
+	struct pb_addr ips[2];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (!pb_addr_is_zero(vip[i]) && (!(a->flags & TBL_APP_AUTO) || !in_pool(c, vip[i])))
+			ips[n++] = *vip[i];
+	return pb_config_announce_why_not(c->agent->conf, node, a->name[0] == '~' ? NULL : a->name,
+					  ips, n, &a->tags);
+}
+
+static const char *app_allowed(struct pb_cluster *c, const char *node, const struct tbl_app *a)
 {
 	const struct pb_addr *vip[] = { &a->vip4, &a->vip6 };
 	bool named = a->name[0] != '~', any = false;
@@ -90,7 +105,7 @@ static const char *app_allowed(struct pb_cluster *c, const struct tbl_app *a)
 	for (unsigned i = 0; i < a->tags.n; i++)
 		if (pb_tag_check(a->tags.tag[i], NULL))
 			return "an application has a tag that none can have";
-	return NULL;
+	return granted(c, node, a);
 }
 
 const char *pb_cluster_allowed(void *arg, const struct tbl_owner *o, const struct tbl_record *r)
@@ -101,5 +116,5 @@ const char *pb_cluster_allowed(void *arg, const struct tbl_owner *o, const struc
 		return NULL;
 	if (r->kind == TBL_NODE)
 		return node_allowed(c, o, &r->node);
-	return r->kind == TBL_APP ? app_allowed(c, &r->app) : NULL;
+	return r->kind == TBL_APP ? app_allowed(c, o->name, &r->app) : NULL;
 }

@@ -17,6 +17,7 @@
 #define PB_CONFIG_SCOPES_MAX 1024
 #define PB_CONFIG_GRANTS_MAX 1024
 #define PB_CONFIG_SERVICES_MAX 1024
+#define PB_CONFIG_ANNOUNCES_MAX 1024
 #define PB_CONFIG_PATH_MAX 256
 #define PB_CONFIG_ERR_LEN 768 /* file name and PB_ERR_LEN */
 
@@ -82,6 +83,12 @@ struct pb_config_service {
 	struct pb_config_src src;
 };
 
+/* [announce NODE]: one of what the nodes of that name, a pattern, may say of themselves. */
+struct pb_config_announce {
+	char node[PB_NAME_LEN];
+	struct pb_grant grant; /* names, ips and tags of it */
+};
+
 struct pb_config_value; /* text and source of every value, for printing */
 
 struct pb_config_file {
@@ -94,6 +101,8 @@ struct pb_config_file {
 	size_t n_scopes;
 	struct pb_config_service *services;
 	size_t n_services;
+	struct pb_config_announce *announces;
+	size_t n_announces;
 	struct pb_grant *grants;
 	struct pb_config_src *grant_src;
 	size_t n_grants;
@@ -122,6 +131,13 @@ void pb_config_free(struct pb_config_file *c);
 
 /* As a file that loads to the same; with_source: where each value comes from, as a comment. */
 void pb_config_print(FILE *f, const struct pb_config_file *c, bool with_source);
+
+/* May that node announce such an application?  name and ips: those somebody asked for.  NULL: yes,
+ * always so without any [announce]; else why not, a clause. */
+const char *pb_config_announce_why_not(const struct pb_config_file *c, const char *node,
+				       const char *name, const struct pb_addr *ips, unsigned n_ips,
+				       const struct pb_tags *tags);
+bool pb_config_same_announces(const struct pb_config_file *a, const struct pb_config_file *b);
 
 /* What the registry needs; and one scope as a claim (strings stay the scope's). */
 void pb_config_registry(const struct pb_config_file *c, struct pb_reg_conf *ret);

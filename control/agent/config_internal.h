@@ -11,6 +11,7 @@ enum cfg_section {
 	CFG_POLICY,
 	CFG_SPLICE,
 	CFG_SCOPE,
+	CFG_ANNOUNCE,
 	CFG_GRANT,
 	_CFG_MAX
 };
@@ -36,7 +37,7 @@ extern const char *const cfg_sections[_CFG_MAX];
 
 struct pb_config_value {
 	const struct cfg_key *key;
-	size_t owner; /* which scope or grant */
+	size_t owner; /* which scope, announce or grant */
 	char *text;
 	struct pb_config_src src;
 };
@@ -77,6 +78,9 @@ int cfg_parse_tags(void *obj, const struct cfg_key *key, const char *value, char
 int cfg_resolve(struct pb_config_file *c, const struct pb_config_lookup *lookup,
 		char err[PB_CONFIG_ERR_LEN]);
 extern const struct pb_config_lookup cfg_system_lookup;
+
+/* ---- config_announce.c ---- */
+int cfg_new_announce(struct cfg_parser *p);
 
 /* ---- config_splice.c ---- */
 int cfg_parse_splice(void *obj, const struct cfg_key *key, const char *value, char *err);

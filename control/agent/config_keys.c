@@ -232,8 +232,8 @@ static int parse_later(void *obj, const struct cfg_key *key, const char *value, 
 	return *value ? 0 : pb_fail(err, -EINVAL, "the value is empty");
 }
 
-const char *const cfg_sections[_CFG_MAX] = { "",       "agent", "cluster", "policy",
-					     "splice", "scope", "grant" };
+const char *const cfg_sections[_CFG_MAX] = { "",       "agent", "cluster",  "policy",
+					     "splice", "scope", "announce", "grant" };
 
 #define AT(type, member) \
 	offsetof(struct pb_config_##type, member), sizeof(((struct pb_config_##type *)0)->member)
@@ -311,6 +311,12 @@ const struct cfg_key cfg_keys[] = {
 	  AT(scope, mode), 0 },
 	{ CFG_SCOPE, "splice", NULL, "on, all or off; without it as the node says",
 	  cfg_parse_splice, AT(scope, splice), 0 },
+	{ CFG_ANNOUNCE, "names", NULL, "names of its applications: patterns, separated by commas",
+	  cfg_parse_names, 0, 0, 0 },
+	{ CFG_ANNOUNCE, "ips", NULL, "addresses and networks of them that are not assigned",
+	  cfg_parse_ips, 0, 0, 0 },
+	{ CFG_ANNOUNCE, "tags", NULL, "tags of them: patterns over key=value", cfg_parse_tags, 0, 0,
+	  0 },
 	{ CFG_GRANT, "user", NULL, "user the grant is for, by name or number", parse_later, 0, 0,
 	  0 },
 	{ CFG_GRANT, "group", NULL, "or group", parse_later, 0, 0, 0 },
@@ -329,6 +335,7 @@ void *cfg_object(struct pb_config_file *c, enum cfg_section s, size_t owner)
 	case CFG_AGENT: return &c->agent;
 	case CFG_CLUSTER: return &c->cluster;
 	case CFG_SCOPE: return &c->scopes[owner];
+	case CFG_ANNOUNCE: return &c->announces[owner].grant;
 	case CFG_GRANT: return &c->grants[owner];
 	default: return c;
 	}

@@ -173,7 +173,7 @@ static int begin_section(struct cfg_parser *p, char *text)
 			p->section = s;
 	if (p->section == CFG_NONE)
 		return unknown_section(p, text);
-	labelled = p->section == CFG_SCOPE || p->section == CFG_GRANT;
+	labelled = p->section == CFG_SCOPE || p->section == CFG_ANNOUNCE || p->section == CFG_GRANT;
 	if (labelled != !!*label)
 		return cfg_fail(p, p->line, -EINVAL,
 				labelled ? "[%s] needs a name: [%s NAME]" : "[%s] takes no name",
@@ -193,6 +193,8 @@ static int begin_section(struct cfg_parser *p, char *text)
 	p->owner = 0;
 	if (p->section == CFG_SCOPE)
 		return new_scope(p);
+	if (p->section == CFG_ANNOUNCE)
+		return cfg_new_announce(p);
 	return p->section == CFG_GRANT ? new_grant(p) : 0;
 }
 

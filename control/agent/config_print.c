@@ -57,4 +57,8 @@ void pb_config_print(FILE *f, const struct pb_config_file *c, bool with_source)
 		fprintf(f, "\n[scope %s]\n", c->scopes[i].label);
 		print_section(f, c, CFG_SCOPE, i, with_source);
 	}
+	for (size_t i = 0; i < c->n_announces; i++) {
+		fprintf(f, "\n[announce %s]\n", c->announces[i].node);
+		print_section(f, c, CFG_ANNOUNCE, i, with_source);
+	}
 }

@@ -156,6 +156,8 @@ int pb_reload(struct pb_agent *a, json_t **ret_changed, char err[PB_ERR_LEN])
 	fixed = needs_restart(&old->agent, &next->agent);
 	if (!fixed && !same_cluster(&old->cluster, &next->cluster))
 		fixed = "[cluster]";
+	if (!fixed && !pb_config_same_announces(old, next))
+		fixed = "[announce]";
 	if (fixed) {
 		snprintf(err, PB_ERR_LEN, "%s changed: that takes a restart; nothing was changed",
 			 fixed);

@@ -30,7 +30,7 @@ static bool grant_is_for(const struct pb_grant *g, const struct pb_claim_req *re
 	return false;
 }
 
-static bool has_name(const struct pb_grant *g, const void *what)
+bool pb_grant_has_name(const struct pb_grant *g, const void *what)
 {
 	for (unsigned i = 0; i < g->n_names; i++)
 		if (!fnmatch(g->names[i], what, FNM_CASEFOLD))
@@ -38,7 +38,7 @@ static bool has_name(const struct pb_grant *g, const void *what)
 	return false;
 }
 
-static bool has_tag(const struct pb_grant *g, const void *what)
+bool pb_grant_has_tag(const struct pb_grant *g, const void *what)
 {
 	for (unsigned i = 0; i < g->n_tags; i++)
 		if (!fnmatch(g->tags[i], what, 0))
@@ -46,7 +46,7 @@ static bool has_tag(const struct pb_grant *g, const void *what)
 	return false;
 }
 
-static bool has_ip(const struct pb_grant *g, const void *what)
+bool pb_grant_has_ip(const struct pb_grant *g, const void *what)
 {
 	for (unsigned i = 0; i < g->n_ips; i++)
 		if (pb_cidr_has(&g->ips[i].net, g->ips[i].bits, what))
@@ -70,19 +70,19 @@ int grants_check(const struct pb_registry *r, const struct pb_claim_req *req, co
 
 	if (req->uid == 0)
 		return 0;
-	if (name && !granted(r, req, has_name, name))
+	if (name && !granted(r, req, pb_grant_has_name, name))
 		return pb_fail(err, -EPERM,
 			       "uid %u may not claim the name '%s': no grant in identity.d "
 			       "gives it",
 			       req->uid, name);
 	for (unsigned i = 0; i < req->n_ips; i++)
-		if (!granted(r, req, has_ip, &req->ips[i]))
+		if (!granted(r, req, pb_grant_has_ip, &req->ips[i]))
 			return pb_fail(err, -EPERM,
 				       "uid %u may not claim the address %s: no grant in "
 				       "identity.d gives it",
 				       req->uid, pb_addr_format(&req->ips[i], text, sizeof(text)));
 	for (unsigned i = 0; i < tags->n; i++)
-		if (!granted(r, req, has_tag, tags->tag[i]))
+		if (!granted(r, req, pb_grant_has_tag, tags->tag[i]))
 			return pb_fail(err, -EPERM,
 				       "uid %u may not use the tag '%s': no grant in "
 				       "identity.d gives it",

@@ -98,6 +98,10 @@ struct pb_grant {
 	unsigned n_tags;
 };
 int pb_registry_set_grants(struct pb_registry *r, const struct pb_grant *g, size_t n);
+/* A name, a struct pb_addr, a tag: does the grant's list of that kind have it? */
+bool pb_grant_has_name(const struct pb_grant *g, const void *name);
+bool pb_grant_has_ip(const struct pb_grant *g, const void *addr);
+bool pb_grant_has_tag(const struct pb_grant *g, const void *tag);
 
 /*
  * Rules: "allow|deny from SEL to SEL[:PORT][/tcp|/udp]"; SEL is a name, a tag
