@@ -381,5 +381,5 @@ Test(config, every_key_is_described)
 
 	for (; pb_config_key(i).name; i++)
 		cr_assert(pb_config_key(i).help && *pb_config_key(i).section);
-	cr_assert_eq(i, 38);
+	cr_assert_eq(i, 41);
 }
