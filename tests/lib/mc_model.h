@@ -78,4 +78,26 @@ struct mc_event {
 
 int mc_linearizable(const struct mc_event *e, int n, uint8_t initial);
 
+/* Operations of struct mc_config. */
+#define GET \
+	{ \
+		MC_OP_GET, 0 \
+	}
+#define PASS \
+	{ \
+		MC_OP_PASS, 0 \
+	}
+#define SET(v) \
+	{ \
+		MC_OP_SET, v \
+	}
+#define QUIET(v) \
+	{ \
+		MC_OP_QUIET, v \
+	}
+#define FLUSH \
+	{ \
+		MC_OP_FLUSH, MC_NIL \
+	}
+
 #endif /* PB_TEST_MC_MODEL_H */

@@ -9,27 +9,6 @@
 
 #include "tests/lib/mc_model.h"
 
-#define GET \
-	{ \
-		MC_OP_GET, 0 \
-	}
-#define PASS \
-	{ \
-		MC_OP_PASS, 0 \
-	}
-#define SET(v) \
-	{ \
-		MC_OP_SET, v \
-	}
-#define QUIET(v) \
-	{ \
-		MC_OP_QUIET, v \
-	}
-#define FLUSH \
-	{ \
-		MC_OP_FLUSH, MC_NIL \
-	}
-
 static struct mc_found found;
 
 static void expect_right(const char *name, const struct mc_config *c, int cached)
