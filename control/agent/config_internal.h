@@ -86,6 +86,18 @@ int cfg_new_announce(struct cfg_parser *p);
 int cfg_parse_splice(void *obj, const struct cfg_key *key, const char *value, char *err);
 int cfg_parse_service(void *obj, const struct cfg_key *key, const char *value, char *err);
 
+/* ---- config_addrs.c ---- */
+struct cfg_addrs {
+	struct pb_addr *v4, *v6;
+	const char *unset;  /* the word for neither */
+	const char *others; /* who is to reach them */
+};
+/* The word, or ADDR[,ADDR] with spaces around the comma. */
+int cfg_parse_addrs(const struct cfg_addrs *to, const char *value, char *err);
+/* An address that is set must not be a virtual one. */
+int cfg_check_real(const struct pb_config_file *c, enum cfg_section s, const char *name,
+		   const struct pb_addr *a, char *err);
+
 /* ---- config_node.c ---- */
 int cfg_parse_node(void *obj, const struct cfg_key *key, const char *value, char *err);
 int cfg_check_node(const struct pb_config_file *c, char err[PB_CONFIG_ERR_LEN]);
