@@ -163,7 +163,7 @@ static bool check_apps(struct search *s, const struct pb_addr *addr, uint8_t pro
 	return s->any;
 }
 
-static bool in_pool(const struct pb_agent *a, const struct pb_addr *addr)
+bool pb_agent_in_pool(const struct pb_agent *a, const struct pb_addr *addr)
 {
 	const struct pb_config *k = &a->kernel;
 
@@ -228,7 +228,7 @@ static void check_addr(struct search *s, const struct pb_addr *addr, __be16 port
 		return;
 	if (!loop && pb_registry_ns_of(a->registry, addr))
 		s->best->reason = PB_R_NO_SERVICE;
-	else if (!loop && in_pool(a, addr))
+	else if (!loop && pb_agent_in_pool(a, addr))
 		s->best->reason = PB_R_NO_ADDRESS;
 	else
 		s->best->reason = check_outside(a, s->src, addr, port);

@@ -29,4 +29,7 @@ uint32_t pb_check_egress(const struct pb_agent *a, const struct pb_app_rec *c,
 int pb_check_json(struct pb_agent *a, const char *src, const char *dest, uint8_t proto,
 		  json_t *into, char err[PB_ERR_LEN]);
 
+/* Does it lie in a pool, as the kernel programs have them? */
+bool pb_agent_in_pool(const struct pb_agent *a, const struct pb_addr *addr);
+
 #endif /* PB_AGENT_CHECK_H */

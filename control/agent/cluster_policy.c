@@ -2,15 +2,8 @@
 /* What another node may say.  Whatever is refused here touches that record alone. */
 #include <patchbay/addr.h>
 
+#include "check.h"
 #include "cluster_internal.h"
-
-static bool in_pool(const struct pb_cluster *c, const struct pb_addr *a)
-{
-	const struct pb_config *k = &c->agent->kernel;
-
-	return pb_addr_is_v4(a) ? k->pool4_bits && pb_cidr_has(&k->pool4, k->pool4_bits, a)
-				: k->pool6_bits && pb_cidr_has(&k->pool6, k->pool6_bits, a);
-}
 
 struct other {
 	const struct tbl_id *id;
@@ -38,7 +31,7 @@ static const char *locator(struct pb_cluster *c, const struct tbl_owner *o,
 		return NULL;
 	if (pb_addr_unfit(loc))
 		return "its address cannot be one of a node";
-	if (in_pool(c, loc))
+	if (pb_agent_in_pool(c->agent, loc))
 		return "its address is a virtual one";
 	if (pb_addr_is_v4(loc) == pb_addr_is_v4(member) && !pb_addr_eq(loc, member))
 		return "its address is not the one it gossips from";
@@ -75,7 +68,8 @@ static const char *granted(struct pb_cluster *c, const char *node, const struct 
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < 2; i++)
-		if (!pb_addr_is_zero(vip[i]) && (!(a->flags & TBL_APP_AUTO) || !in_pool(c, vip[i])))
+		if (!pb_addr_is_zero(vip[i]) &&
+		    (!(a->flags & TBL_APP_AUTO) || !pb_agent_in_pool(c->agent, vip[i])))
 			ips[n++] = *vip[i];
 	return pb_config_announce_why_not(c->agent->conf, node, a->name[0] == '~' ? NULL : a->name,
 					  ips, n, &a->tags);
