@@ -47,12 +47,17 @@ struct pb_mc_all {
 	__u64 flush_at; /* ns: a delayed flush comes true; 0: none */
 };
 
-struct pb_mc_slot {
-	struct pb_mc_gen gen;
+/* Whether a kept value is still one. */
+struct pb_mc_keep {
 	__u64 all;     /* version of struct pb_mc_all at the fill */
 	__u64 expires; /* ns */
 	__u32 valid;
 	__u32 pad;
+};
+
+struct pb_mc_slot {
+	struct pb_mc_gen gen;
+	struct pb_mc_keep keep;
 };
 
 struct pb_mc_token {
@@ -123,13 +128,13 @@ pb_inline void pb_mc_write(struct pb_mc_slot *s, const struct pb_mc_all *all, __
 	else
 		pb_mc_mute(&s->gen, now, all->life);
 	if (PB_MC_GUARD(PB_MC_G_DROP))
-		s->valid = 0;
+		s->keep.valid = 0;
 }
 
 pb_inline void pb_mc_written(struct pb_mc_slot *s, __u64 tag)
 {
 	pb_mc_end(&s->gen, tag);
-	s->valid = 0;
+	s->keep.valid = 0;
 }
 
 /* The same to all keys: a flush with a reply to come (@tag), or whatever ends unseen: an unknown
@@ -184,8 +189,8 @@ pb_inline void pb_mc_tick(struct pb_mc_all *all, __u64 now)
 /* May the slot's value be the answer? */
 pb_inline int pb_mc_fresh(const struct pb_mc_slot *s, const struct pb_mc_all *all, __u64 now)
 {
-	return s->valid && s->expires > now && !pb_mc_due(all, now) &&
-	       (!PB_MC_GUARD(PB_MC_G_ALL_HIT) || s->all == all->gen.version);
+	return s->keep.valid && s->keep.expires > now && !pb_mc_due(all, now) &&
+	       (!PB_MC_GUARD(PB_MC_G_ALL_HIT) || s->keep.all == all->gen.version);
 }
 
 /* A get: PB_MC_HIT, or it passes, and ret_token is what its reply fills with. */
@@ -212,9 +217,9 @@ pb_inline int pb_mc_keep(struct pb_mc_slot *s, const struct pb_mc_all *all,
 		return 0;
 	if (PB_MC_GUARD(PB_MC_G_ALL_FILL) && token->all != all->gen.version)
 		return 0;
-	s->all = all->gen.version;
-	s->expires = expires;
-	s->valid = 1;
+	s->keep.all = all->gen.version;
+	s->keep.expires = expires;
+	s->keep.valid = 1;
 	return 1;
 }
 

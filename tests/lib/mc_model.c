@@ -80,10 +80,10 @@ static void tidy(const struct model *m, struct state *s)
 			t->slot = t->good && t->slot == s->slot.gen.version;
 			t->all = t->good && t->all == s->all.gen.version;
 		}
-	if (!s->slot.valid)
-		s->slot.all = s->slot.expires = s->cached = 0;
+	if (!s->slot.keep.valid)
+		s->slot.keep.all = s->slot.keep.expires = s->cached = 0;
 	else
-		s->slot.all = s->slot.all == s->all.gen.version;
+		s->slot.keep.all = s->slot.keep.all == s->all.gen.version;
 	tidy_gen(&s->slot.gen, s->now);
 	tidy_gen(&s->all.gen, s->now);
 	s->now = 0;
@@ -290,11 +290,11 @@ static void walk_time(struct model *m, const struct state *s)
 		memset(n.msg, NOWHERE, sizeof(n.msg));
 		follow(m, &n);
 	}
-	if (s->slot.valid && s->evictions < m->c->evictions) {
+	if (s->slot.keep.valid && s->evictions < m->c->evictions) {
 		n = *s;
 		say(m, "evict", s->evictions, 0);
 		n.evictions++;
-		n.slot.valid = 0;
+		n.slot.keep.valid = 0;
 		follow(m, &n);
 	}
 }

@@ -161,7 +161,7 @@ Test(memcached_token, older_rules_are_wrong, .timeout = 110)
 Test(memcached_token, lost_replies_age)
 {
 	struct pb_mc_all all = { .life = 10 };
-	struct pb_mc_slot s = { .valid = 0 };
+	struct pb_mc_slot s = { .keep.valid = 0 };
 	struct pb_mc_token t;
 
 	pb_mc_write(&s, &all, 7, 100);
@@ -177,7 +177,7 @@ Test(memcached_token, lost_replies_age)
 Test(memcached_token, delayed_flush)
 {
 	struct pb_mc_all all = { .life = 10 };
-	struct pb_mc_slot s = { .valid = 0 };
+	struct pb_mc_slot s = { .keep.valid = 0 };
 	struct pb_mc_token t;
 
 	pb_mc_flush_at(&all, 1000);
