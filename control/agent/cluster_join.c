@@ -213,7 +213,11 @@ int pb_cluster_init(struct pb_agent *a, const struct pb_cluster_opts *o, char **
 	e = choose_node(c, o, &f, err);
 	if (!e)
 		e = choose_addresses(c, o, &f, err);
-	if (!e && !o->insecure) {
+	if (!e)
+		e = pb_cluster_sign_enter(c, &f, NULL, err);
+	if (!e && !o->insecure)
+		e = pb_cluster_keyfile_first(c, &f, err);
+	if (!e && !o->insecure && !f.n_keys) {
 		f.keys[0].len = GSP_KEY_LEN_MAX;
 		f.n_keys = 1;
 		if (RAND_bytes(f.keys[0].bytes, f.keys[0].len) != 1)
@@ -249,6 +253,8 @@ int pb_cluster_join(struct pb_agent *a, const char *token, const struct pb_clust
 	f.n_seeds = t.n_seeds;
 	e = choose_addresses(c, o, &f, err);
 	if (!e)
+		e = pb_cluster_sign_enter(c, &f, t.has_ca ? t.ca : NULL, err);
+	if (!e)
 		e = enter(c, &f, err);
 out:
 	OPENSSL_cleanse(&f, sizeof(f));
@@ -267,6 +273,8 @@ int pb_cluster_token(struct pb_agent *a, char **ret_token, char err[PB_ERR_LEN])
 	snprintf(t.cluster, sizeof(t.cluster), "%s", c->file.cluster);
 	memcpy(t.keys, c->file.keys, sizeof(t.keys));
 	t.n_keys = c->file.n_keys;
+	t.has_ca = c->signing.on && c->signing.check;
+	memcpy(t.ca, c->signing.ca, sizeof(t.ca));
 	t.seeds[t.n_seeds++] = (struct pb_cluster_addr){ c->file.address[0], c->file.port };
 	/* a few more, for when this node is down */
 	for (size_t i = 0; i < c->n_member && t.n_seeds < 4; i++) {

@@ -7,7 +7,7 @@
 
 #include "../gossip/pool.h"
 #include "../util.h"
-#include "cluster_state.h"
+#include "cluster_json.h"
 
 #define SYN_LABEL "patchbay syn"
 #define TABLE_LABEL "patchbay table"
@@ -123,7 +123,7 @@ int pb_ring_add(struct pb_secret *keys, unsigned *n, const struct pb_secret *s)
 
 	for (unsigned i = 0; i < *n; i++)
 		if (keys[i].len == s->len && !CRYPTO_memcmp(keys[i].bytes, s->bytes, s->len))
-			return 0;
+			return keys[i].until_s = 0; /* it is wanted again */
 	if (*n == PB_CLUSTER_KEYS)
 		return -ENOSPC;
 	memmove(&keys[at + 1], &keys[at], (*n - at) * sizeof(*keys));
@@ -132,12 +132,16 @@ int pb_ring_add(struct pb_secret *keys, unsigned *n, const struct pb_secret *s)
 	return 0;
 }
 
-void pb_ring_use(struct pb_secret *keys, unsigned n, unsigned at)
+void pb_ring_use(struct pb_secret *keys, unsigned n, unsigned at, int64_t now_s)
 {
 	struct pb_secret s;
 
 	if (at >= n)
 		return;
+	keys[at].until_s = 0;
+	if (!at)
+		return;
+	keys[0].until_s = now_s + PB_KEY_KEEP_S;
 	s = keys[at];
 	memmove(&keys[1], &keys[0], at * sizeof(*keys));
 	keys[0] = s;
@@ -151,4 +155,73 @@ void pb_ring_remove(struct pb_secret *keys, unsigned *n, unsigned at)
 	memmove(&keys[at], &keys[at + 1], (*n - at - 1) * sizeof(*keys));
 	(*n)--;
 	OPENSSL_cleanse(&keys[*n], sizeof(keys[*n]));
+}
+
+void pb_ring_take(struct pb_secret *keys, unsigned *n, const struct pb_secret *to, unsigned to_n,
+		  int64_t now_s)
+{
+	struct pb_secret next[PB_CLUSTER_KEYS] = { 0 }, first = keys[0];
+	unsigned had = *n;
+
+	*n = to_n < PB_CLUSTER_KEYS ? to_n : PB_CLUSTER_KEYS;
+	for (unsigned i = 0; i < *n; i++) {
+		next[i] = to[i];
+		for (unsigned k = 0; k < had; k++)
+			if (keys[k].len == to[i].len &&
+			    !CRYPTO_memcmp(keys[k].bytes, to[i].bytes, to[i].len))
+				next[i] = keys[k];
+		if (!i)
+			next[i].until_s = 0;
+		else if (had && next[i].len == first.len &&
+			 !CRYPTO_memcmp(next[i].bytes, first.bytes, first.len))
+			next[i].until_s = now_s + PB_KEY_KEEP_S;
+	}
+	memcpy(keys, next, *n * sizeof(*keys));
+	OPENSSL_cleanse(next, sizeof(next));
+	OPENSSL_cleanse(&first, sizeof(first));
+}
+
+/* A nonce is random: what counts is how many all of them made, and each knows its own. */
+uint64_t pb_key_messages(uint64_t sealed, unsigned nodes)
+{
+	uint64_t all;
+
+	return __builtin_mul_overflow(sealed, nodes ? nodes : 1, &all) ? UINT64_MAX : all;
+}
+
+/* ---- on disk -------------------------------------------------------------- */
+
+json_t *cj_ages_json(const struct pb_secret *keys, unsigned n)
+{
+	json_t *o = json_object();
+	char id[PB_KEY_ID_LEN];
+
+	for (unsigned i = 0; i < n; i++) {
+		pb_secret_id(&keys[i], id);
+		json_object_set_new(o, id,
+				    json_pack("{s:I, s:I}", "until", (json_int_t)keys[i].until_s,
+					      "messages", (json_int_t)keys[i].sealed));
+	}
+	return o;
+}
+
+/* By id: whoever edits the file by hand may move keys. */
+int cj_ages(const json_t *o, struct pb_secret *keys, unsigned n)
+{
+	char id[PB_KEY_ID_LEN];
+
+	for (unsigned i = 0; i < n; i++) {
+		json_int_t until, messages;
+		const json_t *k;
+
+		pb_secret_id(&keys[i], id);
+		k = json_object_get(o, id);
+		until = json_integer_value(json_object_get(k, "until"));
+		messages = json_integer_value(json_object_get(k, "messages"));
+		if (until < 0 || messages < 0)
+			return -EINVAL;
+		keys[i].until_s = i ? until : 0;
+		keys[i].sealed = (uint64_t)messages;
+	}
+	return 0;
 }

@@ -88,6 +88,8 @@ static const char *read_fields(const json_t *o, struct pb_cluster_file *f)
 		return "addresses";
 	if (cj_keys(json_object_get(o, "keys"), f->keys, &f->n_keys))
 		return "keys";
+	if (cj_ages(json_object_get(o, "key_ages"), f->keys, f->n_keys))
+		return "key_ages";
 	if (cj_addrs(json_object_get(o, "seeds"), f->seeds, &f->n_seeds, PB_CLUSTER_SEEDS))
 		return "seeds";
 	if (read_known(json_object_get(o, "members"), f))
@@ -148,9 +150,10 @@ char *pb_cluster_file_format(const struct pb_cluster_file *f)
 	for (unsigned i = 0; i < f->n_addresses; i++)
 		json_array_append_new(
 			addresses, json_string(pb_addr_format(&f->address[i], text, sizeof(text))));
-	o = json_pack("{s:i, s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:I}", "version", FILE_VERSION,
-		      "cluster", f->cluster, "node", f->node, "id", id, "addresses", addresses,
-		      "port", (int)f->port, "keys", cj_keys_json(f->keys, f->n_keys), "seeds",
+	o = json_pack("{s:i, s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:I}", "version",
+		      FILE_VERSION, "cluster", f->cluster, "node", f->node, "id", id, "addresses",
+		      addresses, "port", (int)f->port, "keys", cj_keys_json(f->keys, f->n_keys),
+		      "key_ages", cj_ages_json(f->keys, f->n_keys), "seeds",
 		      cj_addrs_json(f->seeds, f->n_seeds), "members", known_json(f), "epoch",
 		      (json_int_t)f->epoch);
 	ret = o ? json_dumps(o, JSON_INDENT(1)) : NULL;

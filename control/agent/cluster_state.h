@@ -11,6 +11,7 @@
 #define PB_CLUSTER_FILE_MAX (256u << 10)
 #define PB_TOKEN_PREFIX "pb1."
 #define PB_NODE_ID_LEN 16
+#define PB_CA_KEY_LEN 32
 
 struct pb_cluster_addr {
 	struct pb_addr ip;
@@ -19,7 +20,9 @@ struct pb_cluster_addr {
 
 struct pb_secret {
 	uint8_t bytes[GSP_KEY_LEN_MAX];
-	uint8_t len; /* 16, 24 or 32 */
+	uint8_t len;	 /* 16, 24 or 32 */
+	int64_t until_s; /* unix: decrypts so long and is dropped then; 0: stays.  Of a ring only */
+	uint64_t sealed; /* messages this node encrypted with it */
 };
 
 struct pb_known {
@@ -50,6 +53,8 @@ struct pb_token {
 	unsigned n_keys;
 	struct pb_cluster_addr seeds[PB_CLUSTER_SEEDS];
 	unsigned n_seeds;
+	bool has_ca; /* what nodes announce must be signed */
+	uint8_t ca[PB_CA_KEY_LEN];
 };
 
 /* Whole text or nothing; err says what is wrong with it, without quoting secrets. */
@@ -91,12 +96,28 @@ int pb_syn_key(const struct pb_secret *s, const uint8_t from[PB_NODE_ID_LEN],
 	       const uint8_t to[PB_NODE_ID_LEN], uint64_t ret[2]);
 /* Of the table's hash. */
 int pb_table_key(const struct pb_secret *s, const char *cluster, uint8_t ret[16]);
+#define PB_KEY_KEEP_S (7 * 86400) /* the key before decrypts so long */
+#define PB_KEY_WORN (1ULL << 31)  /* messages: half of what random nonces allow */
+/* Of all nodes, if each sends as much as this one. */
+uint64_t pb_key_messages(uint64_t sealed, unsigned nodes);
+/* What a ring has now, by Serf's queries: @to comes with bytes alone. */
+void pb_ring_take(struct pb_secret *keys, unsigned *n, const struct pb_secret *to, unsigned to_n,
+		  int64_t now_s);
 /* Positions in a ring; -ENOENT. */
 int pb_ring_find(const struct pb_secret *keys, unsigned n, const char *id);
 /* Behind the primary one; that is there already: no change.  -ENOSPC */
 int pb_ring_add(struct pb_secret *keys, unsigned *n, const struct pb_secret *s);
-void pb_ring_use(struct pb_secret *keys, unsigned n, unsigned at);
+/* The one before decrypts on for PB_KEY_KEEP_S. */
+void pb_ring_use(struct pb_secret *keys, unsigned n, unsigned at, int64_t now_s);
 void pb_ring_remove(struct pb_secret *keys, unsigned *n, unsigned at);
+
+/* ---- cluster_keyfile.c ---- */
+/*
+ * Keys one a line, in base64, the one to be used first; empty lines and those that begin with # are
+ * skipped.  How many, at least one; -EACCES: others may read or write it.
+ */
+int pb_keyfile_parse(const char *text, struct pb_secret ret[PB_CLUSTER_KEYS], char err[PB_ERR_LEN]);
+int pb_keyfile_read(const char *path, struct pb_secret ret[PB_CLUSTER_KEYS], char err[PB_ERR_LEN]);
 
 /* ---- cluster_addr.c ---- */
 /* The address packets to @to leave by. */

@@ -125,6 +125,7 @@ json_t *cj_keys_json(const struct pb_secret *keys, unsigned n)
 static int token_fields(const json_t *o, struct pb_token *t, char err[PB_ERR_LEN])
 {
 	const char *name = json_string_value(json_object_get(o, "c"));
+	const char *ca = json_string_value(json_object_get(o, "a"));
 	json_int_t v = json_integer_value(json_object_get(o, "v"));
 
 	if (v != TOKEN_VERSION)
@@ -139,6 +140,9 @@ static int token_fields(const json_t *o, struct pb_token *t, char err[PB_ERR_LEN
 	if (cj_addrs(json_object_get(o, "s"), t->seeds, &t->n_seeds, PB_CLUSTER_SEEDS) ||
 	    !t->n_seeds)
 		return pb_fail(err, -EINVAL, "the token has no address of a node");
+	t->has_ca = ca;
+	if (ca && pb_base64_read(ca, strlen(ca), t->ca, sizeof(t->ca)) != sizeof(t->ca))
+		return pb_fail(err, -EINVAL, "the CA in the token cannot be read");
 	return 0;
 }
 
@@ -175,9 +179,14 @@ char *pb_token_format(const struct pb_token *t)
 	json_t *o = json_pack("{s:i, s:s, s:o, s:o}", "v", TOKEN_VERSION, "c", t->cluster, "k",
 			      cj_keys_json(t->keys, t->n_keys), "s",
 			      cj_addrs_json(t->seeds, t->n_seeds));
-	char *plain = o ? json_dumps(o, JSON_COMPACT) : NULL, *ret = NULL;
-	size_t n = plain ? strlen(plain) : 0;
+	char *plain, *ret = NULL, ca[(PB_CA_KEY_LEN + 2) / 3 * 4 + 1];
+	size_t n;
 
+	pb_base64_write(t->ca, sizeof(t->ca), false, ca);
+	if (o && t->has_ca)
+		json_object_set_new(o, "a", json_string(ca));
+	plain = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	n = plain ? strlen(plain) : 0;
 	json_decref(o);
 	if (plain)
 		ret = malloc(sizeof(PB_TOKEN_PREFIX) + (n + 2) / 3 * 4 + 1);

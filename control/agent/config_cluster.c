@@ -62,9 +62,30 @@ int cfg_parse_devices(void *obj, const struct cfg_key *key, const char *value, c
 	return 0;
 }
 
+/* Where the one that is set, or asks for the others, was set. */
+static int check_identity(const struct pb_config_file *c, char err[PB_CONFIG_ERR_LEN])
+{
+	static const char *const names[] = { "identity", "ca", "cert", "key" };
+	const struct pb_config_cluster *k = &c->cluster;
+	bool all = *k->ca && *k->cert && *k->key, none = !*k->ca && !*k->cert && !*k->key;
+	const struct pb_config_value *v = NULL;
+
+	if (all || (none && k->identity == PB_IDENTITY_SHARED))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names) && !v; i++)
+		v = cfg_value(c, CFG_CLUSTER, 0, names[i]);
+	return cfg_fail_at(
+		err, v ? &v->src : &(struct pb_config_src){ "?", 0 }, -EINVAL,
+		"%s: ca, cert and key are needed, all three: 'patchbay cluster ca' makes "
+		"them",
+		v ? v->key->name : "identity");
+}
+
 int cfg_check_cluster(const struct pb_config_file *c, char err[PB_CONFIG_ERR_LEN])
 {
 	int e = cfg_check_real(c, CFG_CLUSTER, "address", &c->cluster.address4, err);
 
-	return e ? e : cfg_check_real(c, CFG_CLUSTER, "address", &c->cluster.address6, err);
+	if (!e)
+		e = cfg_check_real(c, CFG_CLUSTER, "address", &c->cluster.address6, err);
+	return e ? e : check_identity(c, err);
 }

@@ -183,8 +183,10 @@ int cmd_config(const struct cli *c, const struct cli_args *a);
 int cmd_detach(const struct cli *c, const struct cli_args *a);
 int cmd_nodes(const struct cli *c, const struct cli_args *a);
 int cmd_cluster(const struct cli *c, const struct cli_args *a);
+int cmd_ca(const struct cli *c, const struct cli_args *a); /* cluster ca */
 int cmd_keys(const struct cli *c, const struct cli_args *a);
 int cmd_drain(const struct cli *c, const struct cli_args *a);
+int cmd_memcached(const struct cli *c, const struct cli_args *a);
 int cmd_version(const struct cli *c, const struct cli_args *a);
 int cmd_help(const struct cli *c, const struct cli_args *a);
 

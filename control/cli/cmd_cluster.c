@@ -99,12 +99,30 @@ static void print_keys(const json_t *a)
 		line("encrypted", "NO: whoever reaches the port can say anything");
 }
 
+static void print_signing(const json_t *a)
+{
+	const json_t *cert = json_object_get(a, "certificate");
+
+	if (!strcmp(cli_str(a, "identity"), "signed"))
+		line("signed", "yes, and so must be what others say; certificate of CA %s until %s",
+		     cli_str(cert, "ca"), cli_str(cert, "until"));
+	else if (json_is_object(cert))
+		line("signed", "yes, but others need not; certificate of CA %s until %s",
+		     cli_str(cert, "ca"), cli_str(cert, "until"));
+}
+
 static void print_table(const json_t *a)
 {
+	const json_t *t = json_object_get(a, "table");
+
 	line("announced", "%lld applications, %lld endpoints; version %lld", cli_int(a, "apps"),
 	     cli_int(a, "endpoints"), cli_int(a, "version"));
 	line("of others", "%lld applications, %lld endpoints", cli_int(a, "remote_apps"),
 	     cli_int(a, "remote_endpoints"));
+	if (t)
+		line("table", "%s, %lld nodes, %lld of them behind; %lld messages wait",
+		     cli_str(t, "hash"), cli_int(t, "owners"), cli_int(t, "behind"),
+		     cli_int(t, "backlog"));
 	if (cli_int(a, "quarantined"))
 		line("quarantined", "%lld nodes whose records are not used: see 'patchbay nodes'",
 		     cli_int(a, "quarantined"));
@@ -136,6 +154,7 @@ static void print_cluster(const json_t *a)
 	line("members", "%lld alive, %lld suspect, %lld dead", cli_int(m, "alive"),
 	     cli_int(m, "suspect"), cli_int(m, "dead"));
 	print_keys(a);
+	print_signing(a);
 	join(json_object_get(a, "devices"), NULL, text, sizeof(text));
 	if (is(a, "verified"))
 		line("identities", "verified on %s", text);
@@ -339,6 +358,7 @@ static int leave(const struct cli *c)
 	return code ? code : wait_state(c, "leaving", print_left);
 }
 
+/* Whoever makes keys and certificates talks to files, not to the agent. */
 int cmd_cluster(const struct cli *c, const struct cli_args *a)
 {
 	static const struct {
@@ -350,6 +370,7 @@ int cmd_cluster(const struct cli *c, const struct cli_args *a)
 		{ "join", "node address port", 2 },
 		{ "token", "", 1 },
 		{ "leave", "", 1 },
+		{ "ca", "name node id key ca-key allow days out", CLI_POS_MAX },
 	};
 	const char *sub = a->n_pos ? a->pos[0] : "";
 	size_t i = 0;
@@ -371,6 +392,7 @@ int cmd_cluster(const struct cli *c, const struct cli_args *a)
 	case 2: return enter(c, a);
 	case 3: return token(c);
 	case 4: return leave(c);
+	case 5: return cmd_ca(c, a);
 	default: return show(c);
 	}
 }

@@ -43,6 +43,9 @@ static int list(const struct cli *c)
 		{ "ID", "id", NULL },
 		{ "IN-USE", "primary", NULL },
 		{ "NODES", "nodes", spread },
+		{ "MISSING-ON", "missing", NULL },
+		{ "MESSAGES", "messages", NULL },
+		{ "UNTIL", "until", NULL },
 	};
 
 	return cli_list(c, json_pack("{s:s}", "op", "keys"), "keys", cols, ARRAY_SIZE(cols));

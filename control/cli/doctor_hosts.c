@@ -16,7 +16,7 @@
 
 #define REACH_MS 2000
 #define NODES_MAX 64 /* nodes that are tried */
-#define CLOCK_AHEAD_MS 3600000LL
+#define CLOCK_AHEAD_MS (48 * 3600000LL)
 
 static int ask(const struct doctor *d, const char *op, json_t **ret)
 {

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BLOCK 16 /* of the padding of version 0 */
@@ -31,6 +32,7 @@ static void key_fini(struct gsp_key *key)
 {
 	EVP_CIPHER_CTX_free(key->enc);
 	EVP_CIPHER_CTX_free(key->dec);
+	free(key->sealed);
 	OPENSSL_cleanse(key, sizeof(*key));
 }
 
@@ -46,10 +48,11 @@ int gsp_keyring_add(struct gsp_keyring *k, const uint8_t *key, size_t len)
 	to = &k->keys[k->n];
 	memcpy(to->bytes, key, len);
 	to->len = (uint8_t)len;
+	to->sealed = calloc(1, sizeof(*to->sealed));
 	to->enc = EVP_CIPHER_CTX_new();
 	to->dec = EVP_CIPHER_CTX_new();
 	/* Both know the key from here on; a text only sets the nonce. */
-	if (!to->enc || !to->dec ||
+	if (!to->sealed || !to->enc || !to->dec ||
 	    EVP_EncryptInit_ex(to->enc, cipher(len), NULL, to->bytes, NULL) != 1 ||
 	    EVP_DecryptInit_ex(to->dec, cipher(len), NULL, to->bytes, NULL) != 1) {
 		key_fini(to);
@@ -91,6 +94,16 @@ void gsp_keyring_fini(struct gsp_keyring *k)
 	for (unsigned i = 0; i < k->n; i++)
 		key_fini(&k->keys[i]);
 	k->n = 0;
+}
+
+uint64_t gsp_keyring_take_sealed(const struct gsp_keyring *k, const uint8_t *key, size_t len)
+{
+	int at = find(k, key, len);
+	uint64_t n = at < 0 ? 0 : *k->keys[at].sealed;
+
+	if (at >= 0)
+		*k->keys[at].sealed = 0;
+	return n;
 }
 
 void gsp_key_id(const uint8_t *key, size_t len, char ret[GSP_KEY_ID_LEN + 1])
@@ -138,6 +151,7 @@ int gsp_seal(const struct gsp_keyring *k, const uint8_t nonce[GSP_NONCE_LEN], co
 	    EVP_EncryptFinal_ex(c, body + n, &len) != 1 ||
 	    EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, GSP_TAG_LEN, body + n) != 1)
 		return -EIO;
+	++*k->keys[0].sealed;
 	buf[0] = GSP_SEAL_VERSION;
 	memcpy(buf + 1, nonce, GSP_NONCE_LEN);
 	return (int)(n + GSP_SEAL_OVERHEAD);

@@ -23,7 +23,8 @@ struct evp_cipher_ctx_st;
 
 struct gsp_key {
 	uint8_t bytes[GSP_KEY_LEN_MAX];
-	uint8_t len; /* 16, 24, 32 */
+	uint8_t len;	  /* 16, 24, 32 */
+	uint64_t *sealed; /* texts sealed with it here */
 	struct evp_cipher_ctx_st *enc, *dec;
 };
 
@@ -40,6 +41,8 @@ int gsp_keyring_use(struct gsp_keyring *k, const uint8_t *key, size_t len); /* m
 int gsp_keyring_remove(struct gsp_keyring *k, const uint8_t *key,
 		       size_t len); /* -EBUSY: the first */
 void gsp_keyring_fini(struct gsp_keyring *k);
+/* Texts sealed with that key since it was last asked. */
+uint64_t gsp_keyring_take_sealed(const struct gsp_keyring *k, const uint8_t *key, size_t len);
 /* What may be shown of a key: SHA-256 of a text and the key, cut. */
 void gsp_key_id(const uint8_t *key, size_t len, char ret[GSP_KEY_ID_LEN + 1]);
 /* The key of that id, or one cut to no fewer than 8 digits; NULL. */

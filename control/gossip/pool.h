@@ -148,6 +148,9 @@ size_t gsp_pool_record_max(const struct gsp_pool *p);
  * more.  It may come to them twice, or only by the queue: also when there are thousands a second.
  */
 int gsp_pool_record_now(struct gsp_pool *p, uint64_t key, struct gsp_bytes record);
+/* [callback] A record to one member of ours, by a datagram and at once; it is not queued, and may be
+ * lost.  -EMSGSIZE, -ESHUTDOWN, -EAGAIN: too many a second. */
+int gsp_pool_tell(struct gsp_pool *p, const struct swim_addr *to, struct gsp_bytes record);
 
 /*
  * [callback] One request and its answer on a connection to another node of ours (its gossip
@@ -170,6 +173,8 @@ int gsp_pool_key_remove(struct gsp_pool *p, const char *id); /* -ENOENT, -EBUSY:
 unsigned gsp_pool_key_ids(const struct gsp_pool *p, char ids[GSP_KEYS_MAX][GSP_KEY_ID_LEN + 1]);
 /* [callback] The keys themselves, to save or to derive others from: wipe them afterwards. */
 unsigned gsp_pool_keys(const struct gsp_pool *p, struct gsp_pool_key keys[GSP_KEYS_MAX]);
+/* Packets and streams encrypted with that key since it was last asked. */
+uint64_t gsp_pool_key_sealed(struct gsp_pool *p, const uint8_t *key, size_t len);
 /* [callback] Live members of ours whose tag "keys" does not name it: while there are any, using it
  * would cut them off.  *ret_name: one of them (may be NULL). */
 unsigned gsp_pool_key_missing(const struct gsp_pool *p, const char *id, struct gsp_bytes *ret_name);

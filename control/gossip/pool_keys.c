@@ -177,6 +177,11 @@ unsigned gsp_pool_keys(const struct gsp_pool *p, struct gsp_pool_key keys[GSP_KE
 	return k->n;
 }
 
+uint64_t gsp_pool_key_sealed(struct gsp_pool *p, const uint8_t *key, size_t len)
+{
+	return gsp_keyring_take_sealed(&p->layers.keys, key, len);
+}
+
 /* Whether the tag's list of ids has this one. */
 static bool names_key(struct gsp_bytes list, const char *id)
 {

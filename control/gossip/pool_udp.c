@@ -148,6 +148,22 @@ int gsp_pool_record_now(struct gsp_pool *p, uint64_t key, struct gsp_bytes recor
 	return err;
 }
 
+int gsp_pool_tell(struct gsp_pool *p, const struct swim_addr *to, struct gsp_bytes record)
+{
+	uint8_t msg[RECORD_CAP] = { GSP_USER, GSP_SERF_OURS };
+
+	if (p->gone)
+		return -ESHUTDOWN;
+	if (record.n + 2 > sizeof(msg))
+		return -EMSGSIZE;
+	if (!left_of(&p->now, NOW_PACE))
+		return -EAGAIN;
+	memcpy(msg + 2, record.p, record.n);
+	send_sealed(p, to, seal(p, msg, record.n + 2));
+	p->now.left--;
+	return 0;
+}
+
 int pool_udp_start(struct gsp_pool *p, int fd)
 {
 	int err = uv_udp_init(p->conf.loop, &p->udp);

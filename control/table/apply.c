@@ -13,7 +13,7 @@ int refuse(struct tbl *t, int err)
 
 bool epoch_future(struct tbl *t, uint64_t epoch)
 {
-	if (epoch <= tbl_unix(t) + FUTURE_MS)
+	if (epoch <= tbl_unix(t) + EPOCH_AHEAD_MS)
 		return false;
 	t->stats.future++;
 	return true;
@@ -187,7 +187,7 @@ int part_apply(struct tbl *t, const struct wire_part *m)
 	int news = part_owner(t, m, &o);
 	bool begun;
 
-	if (!news && o->unproven && sig_take(t, o, m)) {
+	if (!news && o->unproven && sig_take(o, m)) {
 		prove(t, o); /* only its signature was missing, or the one before was wrong */
 		owner_judge(t, o);
 		view_touch(t, o);
@@ -221,7 +221,7 @@ int part_apply(struct tbl *t, const struct wire_part *m)
 	/* what is above a gap comes again and again, and is news once */
 	if (!begun && t->stats.applied == applied && o->have == have && o->head == head)
 		return 0;
-	sig_take(t, o, m);
+	sig_take(o, m);
 	prove(t, o);
 	owner_rehash(t, o);
 	owner_judge(t, o);

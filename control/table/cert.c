@@ -12,7 +12,7 @@
 #define LABEL_MAX 255
 
 struct body_wire {
-	struct gsp_bytes id, key, vips, nodes;
+	struct gsp_bytes id, key, vips, nodes, node;
 	uint64_t until_ms;
 	struct gsp_list names;
 };
@@ -21,6 +21,7 @@ static const struct gsp_field body_fields[] = {
 	GSP_FIELD(body_wire, nodes, "a", BYTES, .max = TBL_CERT_NETS * NET_LEN,
 		  .flags = GSP_F_OMIT_EMPTY),
 	GSP_FIELD(body_wire, until_ms, "e", U64),
+	GSP_FIELD(body_wire, node, "h", BYTES, .max = TBL_CERT_NODE - 1, .flags = GSP_F_OMIT_EMPTY),
 	GSP_FIELD(body_wire, id, "i", BYTES, .max = TBL_ID_LEN),
 	GSP_FIELD(body_wire, key, "k", BYTES, .max = TBL_KEY_LEN),
 	GSP_FIELD(body_wire, names, "n", ARRAY),
@@ -38,6 +39,15 @@ static const struct gsp_field cert_fields[] = {
 	GSP_FIELD(cert_wire, sig, "s", BYTES, .max = TBL_SIG_LEN),
 };
 static const struct gsp_schema cert_schema = GSP_SCHEMA(cert_fields);
+
+struct seal_wire {
+	uint64_t at_ms;
+};
+
+static const struct gsp_field seal_fields[] = {
+	GSP_FIELD(seal_wire, at_ms, "t", U64),
+};
+static const struct gsp_schema seal_schema = GSP_SCHEMA(seal_fields);
 
 /* ---- keys ------------------------------------------------------------------------------------- */
 
@@ -128,6 +138,7 @@ int tbl_cert_make(const struct tbl_cert *c, const char *label, const uint8_t ca_
 			       { c->key, TBL_KEY_LEN },
 			       { vips, c->n_vips * NET_LEN },
 			       { nodes, c->n_nodes * NET_LEN },
+			       { (const uint8_t *)c->node, (uint32_t)strlen(c->node) },
 			       c->until_ms,
 			       { 0 } };
 	struct cert_wire cert = { .sig = { sig, TBL_SIG_LEN } };
@@ -159,8 +170,11 @@ static int read_body(struct tbl_cert *c, struct gsp_bytes body)
 	gsp_fields_read(&r, &body_schema, &x);
 	if (r.err)
 		return r.err;
-	if (x.id.n != TBL_ID_LEN || x.key.n != TBL_KEY_LEN || x.names.count > TBL_CERT_NAMES)
+	if (x.id.n != TBL_ID_LEN || x.key.n != TBL_KEY_LEN || x.names.count > TBL_CERT_NAMES ||
+	    x.node.n >= TBL_CERT_NODE || !gsp_name_ok(x.node))
 		return -EBADMSG;
+	if (x.node.n)
+		memcpy(c->node, x.node.p, x.node.n);
 	memcpy(c->id.b, x.id.p, TBL_ID_LEN);
 	memcpy(c->key, x.key.p, TBL_KEY_LEN);
 	c->until_ms = x.until_ms;
@@ -205,6 +219,28 @@ int tbl_cert_read(struct tbl_cert *ret, const char *label, const uint8_t ca_key[
 	return err;
 }
 
+/* ---- when ------------------------------------------------------------------------------------- */
+
+int tbl_seal_make(uint64_t unix_ms, uint8_t *buf, size_t cap)
+{
+	struct seal_wire x = { unix_ms };
+	struct gsp_wr w = GSP_WR(buf, cap);
+
+	gsp_fields_write(&w, &seal_schema, &x);
+	return gsp_wr_done(&w, buf);
+}
+
+int tbl_seal_read(uint64_t *ret_ms, const uint8_t *p, size_t n)
+{
+	struct seal_wire x = { 0 };
+	struct gsp_rd r = GSP_RD(p, n);
+
+	gsp_fields_read(&r, &seal_schema, &x);
+	if (!r.err)
+		*ret_ms = x.at_ms;
+	return r.err;
+}
+
 /* ---- rights ----------------------------------------------------------------------------------- */
 
 static bool name_fits(const char *pattern, const char *name)
@@ -214,6 +250,11 @@ static bool name_fits(const char *pattern, const char *name)
 	if (n && pattern[n - 1] == '*')
 		return !strncmp(pattern, name, n - 1);
 	return !strcmp(pattern, name);
+}
+
+bool tbl_cert_named(const struct tbl_cert *c, const char *node)
+{
+	return !*c->node || name_fits(c->node, node);
 }
 
 static bool in_nets(const struct pb_addr *a, const struct tbl_net *nets, uint32_t n)
@@ -228,7 +269,7 @@ static bool in_nets(const struct pb_addr *a, const struct tbl_net *nets, uint32_
 
 static const char *app_allowed(const struct tbl_cert *c, const struct tbl_app *a)
 {
-	bool named = false;
+	bool named = a->name[0] == '~' && pb_addr_is_zero(&a->vip4) && pb_addr_is_zero(&a->vip6);
 
 	for (uint32_t i = 0; i < c->n_names; i++)
 		named |= name_fits(c->names[i], a->name);

@@ -14,6 +14,7 @@
 #define TBL_SIG_LEN 64
 #define TBL_CERT_NAMES 8
 #define TBL_CERT_NETS 8
+#define TBL_CERT_NODE 65 /* name of a node, with its NUL */
 
 struct tbl_net {
 	struct pb_addr net;
@@ -24,6 +25,7 @@ struct tbl_cert {
 	struct tbl_id id;
 	uint8_t key[TBL_KEY_LEN]; /* public */
 	uint64_t until_ms;	  /* unix; not used after it */
+	char node[TBL_CERT_NODE]; /* its name, a last * stands for any end; empty: any */
 	uint32_t n_names, n_vips, n_nodes;
 	char names[TBL_CERT_NAMES][PB_NAME_LEN]; /* of applications; a last * stands for any end */
 	struct tbl_net vips[TBL_CERT_NETS];	 /* addresses of applications */
@@ -42,7 +44,14 @@ int tbl_cert_make(const struct tbl_cert *c, const char *label, const uint8_t ca_
 /* -EKEYREJECTED: not signed by that CA for that cluster; -EBADMSG, ... */
 int tbl_cert_read(struct tbl_cert *ret, const char *label, const uint8_t ca_key[TBL_KEY_LEN],
 		  const uint8_t *p, size_t n);
-/* NULL: yes; else why not. */
+/* NULL: yes; else why not.  What has neither name nor address of its own needs no right. */
 const char *tbl_cert_allows(const struct tbl_cert *c, const struct tbl_record *r);
+
+/* Is that the name of a node it is for? */
+bool tbl_cert_named(const struct tbl_cert *c, const char *node);
+
+/* When a state was signed, as a record of it (TBL_SEAL).  The length, or -ENOBUFS; 0 or -EBADMSG... */
+int tbl_seal_make(uint64_t unix_ms, uint8_t *buf, size_t cap);
+int tbl_seal_read(uint64_t *ret_ms, const uint8_t *p, size_t n);
 
 #endif /* PB_TABLE_CERT_H */

@@ -18,10 +18,16 @@
 #define ASKS 4		     /* slot 0: for pulls, one at a time; the others push */
 #define COVERS 16	     /* own flushes remembered */
 #define CHUNKS_MAX 32	     /* of one flush; more is for pulls */
-#define FUTURE_MS 3600000ULL /* an epoch may be ahead of the clock */
-#define SLOW_MS 1000	     /* between looks at what is dead, parked, held */
-#define LOSSY_MS 60000	     /* between tries to get the whole of an owner that had too much */
-#define FORGED_MS 10000	     /* ... or of one whose signature is wrong */
+#define FUTURE_MS 3600000ULL /* a signature may be ahead of the clock */
+/*
+ * An epoch: twice what clocks may be wrong (a day, as for gossip).  A node that started with its
+ * clock ahead never goes below that epoch, and must be heard when its clock is right again.
+ */
+#define EPOCH_AHEAD_MS (48 * 3600000ULL)
+#define SLOW_MS 1000	/* between looks at what is dead, parked, held */
+#define LOSSY_MS 60000	/* between tries to get the whole of an owner that had too much */
+#define FORGED_MS 10000 /* ... or of one whose signature is wrong */
+#define CERT_MS 60000	/* ... or its certificate */
 
 struct blob {
 	uint32_t refs;
@@ -74,8 +80,9 @@ struct owner {
 	struct pb_hnode by_number;
 	TAILQ_ENTRY(owner) all, dirty, gap;
 	struct tbl_id id;
-	char *name; /* NULL: never told */
-	char *why;  /* NULL: not in quarantine */
+	char *name;	    /* NULL: never told */
+	char *why;	    /* NULL: not in quarantine */
+	const char *why_of; /* forged when that was said */
 
 	struct rec **recs; /* by kind and id */
 	uint32_t n, cap;
@@ -106,7 +113,11 @@ struct owner {
 	bool in_gap, in_dirty, parked;
 
 	bool unproven;	       /* not signed as it is: the view keeps what was */
+	bool expired;	       /* what was proven is so no longer: then it keeps nothing */
+	bool cert_bad;	       /* forged is about its certificate */
 	const char *forged;    /* ... and this is wrong with its signature */
+	uint64_t unproven_at;  /* since when */
+	uint64_t proven_until; /* unix, what the view has; 0: never was */
 	struct tbl_cert *cert; /* of cert_of; NULL: it is none */
 	struct blob *cert_of;
 	uint64_t sig_epoch, sig_ver;
@@ -145,6 +156,7 @@ struct tbl {
 	uint64_t sums[WIRE_BUCKETS], sum;
 	uint32_t hashed;
 
+	uint64_t sealed_at;	   /* unix */
 	uint64_t put_at, flush_at; /* own changes since; not before (0: none) */
 	uint64_t own_sent;	   /* own version announced */
 	struct cover cover[COVERS];
@@ -215,6 +227,7 @@ void gap_clear(struct tbl *t, struct owner *o);
 /* ---- own.c ---- */
 void own_seen(struct tbl *t, uint64_t epoch, uint64_t ver);
 void own_tick(struct tbl *t);
+void own_changed(struct tbl *t);
 uint64_t own_next(const struct tbl *t);
 void load_free(struct tbl *t, struct rec *r);
 
@@ -227,13 +240,18 @@ int digest_build(const struct tbl *t, const uint8_t *mask, uint32_t flags, uint8
 		 size_t *ret_n);
 
 /* ---- sign.c ---- */
-bool signs(const struct tbl *t);
+bool signs(const struct tbl *t);  /* this node */
+bool checks(const struct tbl *t); /* what others signed */
 int own_cert(struct tbl *t);
 void own_sign(struct tbl *t);
+void own_seal_tick(struct tbl *t);
+uint64_t own_seal_next(const struct tbl *t);
 const char *cert_refuses(struct tbl *t, struct owner *o, const struct tbl_record *x);
 void cert_free(struct owner *o);
 void prove(struct tbl *t, struct owner *o);
-bool sig_take(struct tbl *t, struct owner *o, const struct wire_part *m);
+void prove_again(struct tbl *t, struct owner *o);
+void prove_tick(struct tbl *t, struct owner *o);
+bool sig_take(struct owner *o, const struct wire_part *m);
 
 /* ---- pull.c ---- */
 int ask_peer(struct tbl *t, struct owner *peer, bool push, const uint8_t *p, size_t n);

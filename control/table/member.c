@@ -166,8 +166,10 @@ int tbl_member(struct tbl *t, const struct tbl_id *id, const char *name, enum tb
 	renamed = name && (!o->name || strcmp(name, o->name));
 	if (state == TBL_UNKNOWN || (!renamed && o->state == state))
 		return 0; /* forgotten by the detector; here it goes its own way */
-	if (renamed)
+	if (renamed) {
 		set_name(o, name);
+		prove_again(t, o); /* a certificate is for a name */
+	}
 	used = owner_used(o);
 	if (o->state != state)
 		set_state(t, o, state);
@@ -208,7 +210,9 @@ static bool owner_tick(struct tbl *t, struct owner *o)
 		o->whole_at = t->now;
 		gap_set(t, o, t->now);
 	}
-	if (o->forged && owner_member(o) && t->now - o->whole_at >= FORGED_MS) {
+	prove_tick(t, o);
+	if (o->forged && owner_member(o) &&
+	    t->now - o->whole_at >= (o->cert_bad ? CERT_MS : FORGED_MS)) {
 		o->whole_at = t->now;
 		owner_reset(t, o, o->epoch);
 		owner_rehash(t, o);

@@ -60,7 +60,7 @@ static bool load_waits(struct tbl *t, struct rec *r, const struct tbl_endpoint *
 
 /* ---- changes ---------------------------------------------------------------------------------- */
 
-static void own_changed(struct tbl *t)
+void own_changed(struct tbl *t)
 {
 	struct owner *o = t->self;
 
@@ -283,6 +283,7 @@ static void loads_tick(struct tbl *t)
 void own_tick(struct tbl *t)
 {
 	loads_tick(t);
+	own_seal_tick(t);
 	if (t->clone_epoch && t->now >= t->clone_next)
 		own_raise(t);
 	if (t->flush_at && t->now >= t->flush_at)
@@ -291,9 +292,10 @@ void own_tick(struct tbl *t)
 
 uint64_t own_next(const struct tbl *t)
 {
-	uint64_t next = t->flush_at ? t->flush_at : UINT64_MAX;
+	uint64_t next = t->flush_at ? t->flush_at : UINT64_MAX, seal = own_seal_next(t);
 	const struct load *l;
 
+	next = seal < next ? seal : next;
 	for (l = TAILQ_FIRST(&t->loads); l; l = TAILQ_NEXT(l, link))
 		if (l->pending && l->last + t->conf.load_ms < next)
 			next = l->last + t->conf.load_ms;

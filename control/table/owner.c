@@ -191,6 +191,7 @@ void owner_view(const struct owner *o, struct tbl_owner *ret)
 		.self = o->self,
 		.used = owner_used(o),
 		.behind = o->in_gap,
+		.signs = o->sig_epoch && o->sig_epoch == o->epoch,
 		.held = o->hold_until || o->unproven,
 		.why = o->why,
 		.epoch = o->epoch,
@@ -252,12 +253,18 @@ void owner_judge(struct tbl *t, struct owner *o)
 {
 	bool bad = o->bad || o->lossy || o->forged;
 
+	if (bad && o->why && o->forged && o->why_of != o->forged) {
+		free(o->why); /* another reason */
+		o->why = NULL;
+		t->stats.quarantined--;
+	}
 	if (bad == !!o->why || o->self)
 		return;
 	if (bad) {
 		o->why = judge_why(t, o);
 		if (!o->why)
 			return;
+		o->why_of = o->forged;
 		t->stats.quarantines++;
 		t->stats.quarantined++;
 	} else {

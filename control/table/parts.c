@@ -58,7 +58,7 @@ size_t part_build(struct tbl *t, struct owner *o, uint64_t epoch, uint64_t ver, 
 			       .epoch = o->epoch,
 			       .base = whole ? 0 : ver };
 	size_t room = o->bytes + 40 * (size_t)(o->records + o->deletes) + 64;
-	size_t head = WIRE_HEAD_MAX + (signs(t) ? WIRE_SIG_MAX : 0);
+	size_t head = WIRE_HEAD_MAX + (o->sig_epoch ? WIRE_SIG_MAX : 0);
 	int n;
 
 	*ret_more = true;

@@ -30,6 +30,7 @@ enum tbl_kind {
 	TBL_APP = 2,	  /* held back until the node is there */
 	TBL_ENDPOINT = 3, /* held back until its application is there */
 	TBL_CERT = 4,	  /* id 0: cert.h, of a node that signs; never in the view */
+	TBL_SEAL = 5,	  /* id 0: when it signed; the same */
 };
 
 #define TBL_NODE_DRAIN (1u << 0) /* takes no new connections */

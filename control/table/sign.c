@@ -13,6 +13,11 @@
 
 bool signs(const struct tbl *t)
 {
+	return t->conf.cert_len;
+}
+
+bool checks(const struct tbl *t)
+{
 	return t->conf.ca;
 }
 
@@ -59,16 +64,12 @@ out:
 
 /* ---- own -------------------------------------------------------------------------------------- */
 
-int own_cert(struct tbl *t)
+static int own_put(struct tbl *t, enum tbl_kind kind, const uint8_t *p, size_t n)
 {
 	struct owner *o = t->self;
-	struct rec *r;
-	struct blob *b;
+	struct blob *b = blob_new(p, n);
+	struct rec *r = b ? rec_get(o, (uint8_t)kind, 0) : NULL;
 
-	if (!signs(t))
-		return 0;
-	b = blob_new(t->conf.cert, t->conf.cert_len);
-	r = b ? rec_get(o, TBL_CERT, 0) : NULL;
 	if (!r) {
 		free(b);
 		return -ENOMEM;
@@ -76,6 +77,65 @@ int own_cert(struct tbl *t)
 	rec_set(t, o, r, ++o->have, b);
 	o->head = o->have;
 	return 0;
+}
+
+static int own_seal(struct tbl *t)
+{
+	uint64_t now = tbl_unix(t);
+	uint8_t buf[16];
+	int n = tbl_seal_make(now, buf, sizeof(buf)), err;
+
+	err = n < 0 ? n : own_put(t, TBL_SEAL, buf, (size_t)n);
+	if (!err)
+		t->sealed_at = now;
+	return err;
+}
+
+int own_cert(struct tbl *t)
+{
+	int err;
+
+	if (!signs(t))
+		return 0;
+	err = own_put(t, TBL_CERT, t->conf.cert, t->conf.cert_len);
+	return err ? err : own_seal(t);
+}
+
+int tbl_set_cert(struct tbl *t, const uint8_t *cert, uint32_t n, uint64_t now)
+{
+	int err;
+
+	tbl_enter(t, now);
+	if (!signs(t) || !n || n > TBL_RECORD_MAX)
+		return -EINVAL;
+	err = own_put(t, TBL_CERT, cert, n);
+	if (!err)
+		own_changed(t);
+	view_run(t);
+	return err;
+}
+
+/* Also after the clock was set back: what is signed in the future is not believed. */
+static bool seal_due(const struct tbl *t)
+{
+	uint64_t now = tbl_unix(t);
+
+	return now - t->sealed_at >= t->conf.seal_ms;
+}
+
+void own_seal_tick(struct tbl *t)
+{
+	if (signs(t) && seal_due(t) && !own_seal(t))
+		own_changed(t);
+}
+
+uint64_t own_seal_next(const struct tbl *t)
+{
+	uint64_t age = tbl_unix(t) - t->sealed_at;
+
+	if (!signs(t))
+		return UINT64_MAX;
+	return age >= t->conf.seal_ms ? t->now : t->now + t->conf.seal_ms - age;
 }
 
 void own_sign(struct tbl *t)
@@ -107,6 +167,8 @@ static const struct tbl_cert *cert_get(struct tbl *t, struct owner *o, const str
 		o->cert = malloc(sizeof(*o->cert));
 	if (o->cert)
 		*o->cert = c;
+	for (uint32_t i = 0; i < o->n; i++)
+		o->recs[i]->judged = NULL; /* there may be other rights in it */
 	return o->cert;
 }
 
@@ -128,45 +190,110 @@ static const char *cert_wrong(struct tbl *t, struct owner *o, const struct tbl_c
 		return "its certificate is not of this cluster's CA";
 	if (!tbl_id_eq(&(*ret)->id, &o->id))
 		return "its certificate is another node's";
-	if ((*ret)->until_ms < tbl_unix(t))
-		return "its certificate has expired";
-	return NULL;
+	if (o->name && *o->name && !tbl_cert_named(*ret, o->name))
+		return "its certificate is for a node of another name";
+	return (*ret)->until_ms < tbl_unix(t) ? "its certificate has expired" : NULL;
 }
 
 const char *cert_refuses(struct tbl *t, struct owner *o, const struct tbl_record *x)
 {
+	const struct rec *r = rec_find(o, TBL_CERT, 0);
 	const struct tbl_cert *c;
-	const char *why;
 
-	if (!signs(t) || o->self)
-		return NULL;
+	if (!checks(t) || o->self || o->unproven)
+		return NULL; /* what is shown was in its rights when it was proven */
+	c = r && r->cur ? cert_get(t, o, r) : NULL;
+	return c ? tbl_cert_allows(c, x) : "it has no certificate";
+}
+
+/* A state may be signed, and old: somebody recorded it. */
+static const char *seal_wrong(struct tbl *t, struct owner *o, uint64_t *ret_at)
+{
+	const struct rec *r = rec_find(o, TBL_SEAL, 0);
+	uint64_t now = tbl_unix(t);
+
+	if (!r || !r->cur || tbl_seal_read(ret_at, r->cur->p, r->cur->n))
+		return "its signature does not say when it was made";
+	if (*ret_at > now + FUTURE_MS)
+		return "its signature is of the future: is a clock wrong?";
+	if (*ret_at + t->conf.seal_max_ms < now)
+		return "its signature is too old: is a clock wrong?";
+	return NULL;
+}
+
+static const char *proof_wrong(struct tbl *t, struct owner *o)
+{
+	const struct tbl_cert *c;
+	uint8_t hash[32];
+	const char *why;
+	uint64_t at;
+
 	why = cert_wrong(t, o, &c);
-	return why ? why : tbl_cert_allows(c, x);
+	o->cert_bad = why;
+	if (!why && (!state_hash(t, o, hash) || !tbl_key_check(c->key, hash, sizeof(hash), o->sig)))
+		return "its records are not what it signed";
+	if (!why)
+		why = seal_wrong(t, o, &at);
+	if (!why)
+		o->proven_until = at + t->conf.seal_max_ms < c->until_ms ? at + t->conf.seal_max_ms
+									 : c->until_ms;
+	return why;
 }
 
 /* Is what is here what the owner signed?  After it changed, or its signature came. */
 void prove(struct tbl *t, struct owner *o)
 {
-	const struct tbl_cert *c;
-	uint8_t hash[32];
+	bool was = o->unproven;
 
-	o->forged = NULL;
-	o->unproven = signs(t) && !o->self && o->epoch;
-	if (!o->unproven || o->sig_epoch != o->epoch || o->sig_ver != o->have)
+	o->unproven = checks(t) && !o->self && o->epoch;
+	if (!o->unproven) {
+		o->forged = NULL;
+		o->expired = false;
 		return;
-	o->forged = cert_wrong(t, o, &c);
-	if (!o->forged &&
-	    (!state_hash(t, o, hash) || !tbl_key_check(c->key, hash, sizeof(hash), o->sig)))
-		o->forged = "its records are not what it signed";
+	}
+	if (!was)
+		o->unproven_at = t->now;
+	if (o->sig_epoch != o->epoch || o->sig_ver != o->have)
+		return; /* it may come */
+	o->forged = proof_wrong(t, o);
 	o->unproven = o->forged;
+	o->expired = o->proven_until < tbl_unix(t);
 	t->stats.forged += !!o->forged;
 }
 
-/* A signature of what is here or newer; true: it is another one than before. */
-bool sig_take(struct tbl *t, struct owner *o, const struct wire_part *m)
+void prove_again(struct tbl *t, struct owner *o)
 {
-	if (!signs(t) || !m->sig.n || m->epoch != o->epoch || m->ver < o->have ||
-	    m->flags & WIRE_MORE)
+	if (!checks(t) || o->self || !o->epoch)
+		return;
+	prove(t, o);
+	owner_judge(t, o);
+	view_touch(t, o);
+}
+
+/* What was proven may be so no longer; what is not proven by now has no signature to come. */
+void prove_tick(struct tbl *t, struct owner *o)
+{
+	const struct tbl_cert *c;
+
+	if (!checks(t) || o->self || !o->epoch || !owner_member(o))
+		return;
+	if (!o->expired && o->proven_until < tbl_unix(t)) {
+		o->expired = true; /* also what is only kept, since news are not signed */
+		prove_again(t, o);
+	} else if (o->unproven && !o->forged && t->now - o->unproven_at >= t->conf.hold_ms) {
+		o->forged = cert_wrong(t, o, &c);
+		o->cert_bad = o->forged;
+		if (!o->forged)
+			o->forged = "what it says now is not signed";
+		owner_judge(t, o);
+		view_touch(t, o);
+	}
+}
+
+/* A signature of what is here or newer; true: it is another one than before. */
+bool sig_take(struct owner *o, const struct wire_part *m)
+{
+	if (!m->sig.n || m->epoch != o->epoch || m->ver < o->have || m->flags & WIRE_MORE)
 		return false;
 	if (o->sig_epoch == m->epoch && o->sig_ver == m->ver &&
 	    !memcmp(o->sig, m->sig.p, TBL_SIG_LEN))

@@ -127,7 +127,7 @@ static void rec_form(struct tbl *t, struct owner *o, struct rec *r)
 
 	r->form = !err ? FORM_OK : err == -EOPNOTSUPP ? FORM_LATER : FORM_BAD;
 	r->app = !err && r->kind == TBL_ENDPOINT ? x.endpoint.app : 0;
-	if (r->form == FORM_LATER && r->kind != TBL_CERT)
+	if (r->form == FORM_LATER && r->kind != TBL_CERT && r->kind != TBL_SEAL)
 		t->stats.later_records++;
 	if (r->form != FORM_BAD)
 		return;

@@ -187,7 +187,7 @@ static void want_entry(struct tbl *t, struct answer *a, const struct wire_entry 
 		own_seen(t, e->epoch, e->ver);
 		return;
 	}
-	if (e->epoch > tbl_unix(t) + FUTURE_MS || (!o && t->n_owners >= t->conf.owners_max))
+	if (e->epoch > tbl_unix(t) + EPOCH_AHEAD_MS || (!o && t->n_owners >= t->conf.owners_max))
 		return;
 	if (o && (o->state == TBL_DEAD || o->state == TBL_LEFT ||
 		  (!owner_member(o) && e->epoch <= o->note_epoch)))

@@ -18,6 +18,8 @@ void tbl_conf_default(struct tbl_conf *conf)
 		.park_ms = 600000,
 		.hold_ms = 10000,
 		.window_ms = 10000,
+		.seal_ms = 6 * 3600000,
+		.seal_max_ms = 24 * 3600000,
 		.delta_max = 1200,
 		.answer_max = 3u << 20,
 		.records_owner = 4096,
@@ -29,6 +31,18 @@ void tbl_conf_default(struct tbl_conf *conf)
 		.unhealthy = 4,
 		.bucket_owners = 2000,
 	};
+}
+
+static bool conf_ok(const struct tbl_conf *c)
+{
+	if (!c->epoch || c->epoch > WIRE_NUMBER_MAX || !c->ops || !c->ops->send || !c->ops->ask ||
+	    !tbl_number(&c->id))
+		return false;
+	if (c->ca && !c->cert_len)
+		return false;
+	if (c->cert_len && (!c->label || !c->cert || !c->secret || c->cert_len > TBL_RECORD_MAX))
+		return false;
+	return c->answer_max >= c->bytes_owner + 40 * c->records_owner + 4096;
 }
 
 static int tbl_self(struct tbl *t)
@@ -53,11 +67,7 @@ int tbl_new(struct tbl **ret, const struct tbl_conf *conf, uint64_t now)
 	struct tbl *t = NULL;
 	int err;
 
-	if (!conf->epoch || conf->epoch > WIRE_NUMBER_MAX || !conf->ops || !conf->ops->send ||
-	    !conf->ops->ask || !tbl_number(&conf->id) ||
-	    (conf->ca &&
-	     (!conf->label || !conf->cert || !conf->secret || conf->cert_len > TBL_RECORD_MAX)) ||
-	    conf->answer_max < conf->bytes_owner + 40 * conf->records_owner + 4096)
+	if (!conf_ok(conf))
 		return -EINVAL;
 	t = calloc(1, sizeof(*t));
 	if (!t)

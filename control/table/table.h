@@ -38,6 +38,7 @@ struct tbl_owner {
 	bool self;
 	bool used;	 /* its records are in the view, dead and frozen ones too */
 	bool behind;	 /* news of it are missing and are being fetched */
+	bool signs;	 /* what it says comes with signatures, of whatever worth */
 	bool held;	 /* not complete, or not signed yet: the view shows what was before */
 	const char *why; /* quarantined: why; NULL: not.  Its last good records stay in the view */
 	uint64_t epoch, ver; /* of what is here; epoch 0: nothing yet */
@@ -118,12 +119,14 @@ struct tbl_conf {
 	const struct tbl_ops *ops; /* must outlive it */
 	void *arg;
 
-	/* identity=signed: all of these, else none.  cert for tbl_new() only, others outlive it. */
-	const uint8_t *ca;     /* public key of the cluster's CA */
+	/* Signed ownership.  What is given outlives the table, but for cert. */
+	const uint8_t *ca;     /* public key of the CA: others must sign; NULL: need not */
 	const char *label;     /* of the cluster */
 	const uint8_t *secret; /* whose public key cert has */
-	const uint8_t *cert;   /* of this node: tbl_cert_make() */
+	const uint8_t *cert;   /* of this node, tbl_cert_make(): it signs; needed with ca */
 	uint32_t cert_len;
+	uint32_t seal_ms;     /* signed anew so often, */
+	uint32_t seal_max_ms; /* ... and not used when it is older */
 
 	/* how fast, ms */
 	uint32_t coalesce_ms;  /* own changes wait so long for more; tbl_flush() does not */
@@ -178,6 +181,9 @@ int tbl_put(struct tbl *t, const struct tbl_record *r, uint64_t now);
 int tbl_del(struct tbl *t, enum tbl_kind kind, uint32_t id, uint64_t now); /* -ENOENT */
 /* Sends own changes at once, as TBL_OWN or TBL_OWN_NOW. */
 void tbl_flush(struct tbl *t, enum tbl_how how, uint64_t now);
+/* Another certificate, of the same CA; what conf.secret points to has changed with it, or not.
+ * -EINVAL: it does not sign, or that is too long. */
+int tbl_set_cert(struct tbl *t, const uint8_t *cert, uint32_t n, uint64_t now);
 
 /* ---- members ---------------------------------------------------------------------------------- */
 

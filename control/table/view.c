@@ -110,7 +110,7 @@ static enum tbl_fate decide(struct tbl *t, struct owner *o, struct rec *r, const
 
 	if (!b)
 		fate = unused_fate(o, r);
-	else if (!owner_used(o) || !read_blob(r, b, &x))
+	else if (!owner_used(o) || o->expired || !read_blob(r, b, &x))
 		fate = TBL_IDLE;
 	else if (!parent_shown(o, &x))
 		fate = TBL_HELD;

@@ -55,15 +55,22 @@ prints keys-gen-without-agent 0 '^[A-Za-z0-9+/]{43}=$' keys gen
 prints keys-gen-json 0 '^\{"schema":"patchbay/1","key":"[^"]{44}"\}$' keys gen -o json
 if [ "$KEY" != "$("$PATCHBAY" keys gen)" ]; then ok keys-gen-new; else fail keys-gen-new "$KEY"; fi
 
+wrong ca-word 2 "'cluster ca sing' is unknown; there is: init request sign" cluster ca sing
+wrong ca-words 2 'one word too many' cluster ca request x
+wrong ca-option 2 "'cluster ca init' takes no option '--days'" cluster ca init "$DIR/ca" --days 3
+wrong ca-sign-what 2 'needs the request of a node' cluster ca sign
+wrong ca-sign-no-node 2 'needs' cluster ca sign x
+wrong ca-init-name 2 'is not a name' cluster ca init "$DIR/ca" --name 'a b'
+
 # ---- answers ----
 agent
 prints nodes 0 $'^NAME +STATE .*\nh1 .self. +alive +192.0.2.1,2001:db8::1 +2 +1 +2026-11-21T03:00:00Z +0.1.0 +-\nh2..31m +suspect +192.0.2.2 +0 +0 +- +- +its records are not in order$' nodes
 prints nodes-json 0 '^\{"schema":"patchbay/1","nodes":\[\{"name":"h1"' nodes -o json
-prints cluster 0 $'^cluster +prod, on\nnode +h1, id 0+\naddress +192.0.2.1, port 7956.*\nmembers +2 alive, 1 suspect, 0 dead\nencrypted +yes, keys 0badcafe, 00c0ffee .*\nidentities +verified on eth0\n' cluster
+prints cluster 0 $'^cluster +prod, on\nnode +h1, id 0+\naddress +192.0.2.1, port 7956.*\nmembers +2 alive, 1 suspect, 0 dead\nencrypted +yes, keys 0badcafe, 00c0ffee .*\nsigned +yes, .*CA 0badbeef until 2027-11-21T03:00:00Z\nidentities +verified on eth0\n' cluster
 prints cluster-frozen 0 'frozen +.*nobody else is heard' cluster
 prints cluster-json 0 '^\{"schema":"patchbay/1","state":"on",' cluster -o json
 touch "$DIR/plain"
-prints cluster-plain 0 $'encrypted +NO: .*\nidentities +NOT verified' cluster
+prints cluster-plain 0 $'encrypted +NO: .*\nsigned .*\nidentities +NOT verified' cluster
 prints init-plain 0 '^pb1-TOKEN$' cluster init --insecure
 said init-plain-warns 'Nothing is encrypted'
 rm "$DIR/plain"
@@ -83,7 +90,7 @@ echo alone > "$DIR/state"
 prints cluster-alone 0 '^this node is in no cluster' cluster
 prints leave 0 '^left the cluster' cluster leave
 rm "$DIR/state"
-prints keys 0 $'^ID +IN-USE +NODES\n0badcafe +yes +2 of 2\n00c0ffee +no +1 of 2$' keys
+prints keys 0 $'^ID +IN-USE +NODES +MISSING-ON +MESSAGES +UNTIL\n0badcafe +yes +2 of 2 +- +70 +-\n00c0ffee +no +1 of 2 +h2 +5 +2026-11-28T03:00:00Z$' keys
 prints keys-json 0 '"keys":\[\{"id":"0badcafe","primary":true' keys list -o json
 prints keys-install 0 '^installed 00c0ffee$' keys install "$KEY"
 asked keys-install-request '"op": "key", "action": "install", "key": "'"$KEY"'"}'

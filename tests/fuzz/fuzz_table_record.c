@@ -25,6 +25,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		REQUIRE(tbl_cert_read(&cert, "label", ca, copy, size - 1) < 0);
 	}
+	if (data[0] == TBL_SEAL) {
+		uint64_t at;
+
+		tbl_seal_read(&at, copy, size - 1);
+	}
 	err = tbl_record_decode(&first, data[0], data[0] == TBL_NODE ? 0 : 7, copy, size - 1, &why);
 	free(copy);
 	if (err) {

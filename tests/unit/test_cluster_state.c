@@ -307,7 +307,7 @@ Test(cluster_keys, the_newest_stands_behind_the_one_in_use)
 	cr_assert_eq(keys[1].bytes[0], PB_CLUSTER_KEYS - 1);
 	memset(s.bytes, 99, 16);
 	cr_assert_eq(pb_ring_add(keys, &n, &s), -ENOSPC);
-	pb_ring_use(keys, n, 1);
+	pb_ring_use(keys, n, 1, 0);
 	cr_assert_eq(keys[0].bytes[0], PB_CLUSTER_KEYS - 1);
 	cr_assert_eq(keys[1].bytes[0], 0, "the one before is tried second");
 	pb_secret_id(&keys[1], id);

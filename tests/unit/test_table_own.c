@@ -185,18 +185,18 @@ Test(table_own, an_epoch_beyond_the_time_is_refused)
 {
 	_cleanup_net_ struct tnet net;
 	struct tbl_record node = tnet_node_rec(1);
+	const uint64_t limit = TNET_UNIX + 48 * 3600000ULL;
 	uint8_t buf[TBL_RECORD_MAX];
 	struct wire_item it;
 
 	silent(&net, 2);
 	it = item(&node, 1, buf);
-	cr_expect_eq(forge(&net, 0, tnet_id(1), TNET_UNIX + net.now + 3700000, 0, 1, &it, 1),
-		     -ERANGE);
+	cr_expect_eq(forge(&net, 0, tnet_id(1), limit + net.now + 100000, 0, 1, &it, 1), -ERANGE);
 	cr_expect_eq(stats(&net, 0).future, 1);
 	cr_expect_eq(tnet_seen(&net, 0, 1), 2);
-	cr_expect_eq(forge(&net, 0, tnet_id(0), TNET_UNIX + net.now + 3700000, 0, 1, &it, 1),
-		     -ERANGE, "nor of our own");
-	cr_expect_eq(forge(&net, 0, tnet_id(1), TNET_UNIX + net.now + 3500000, 0, 1, &it, 1), 1);
+	cr_expect_eq(forge(&net, 0, tnet_id(0), limit + net.now + 100000, 0, 1, &it, 1), -ERANGE,
+		     "nor of our own");
+	cr_expect_eq(forge(&net, 0, tnet_id(1), limit + net.now - 100000, 0, 1, &it, 1), 1);
 }
 
 /* A clone, or our own past after the disk was set back. */

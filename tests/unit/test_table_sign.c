@@ -221,5 +221,6 @@ Test(table_sign, who_has_no_certificate_of_ours)
 	tnet_put(&net, 4, tnet_node_rec(4));
 	tnet_put(&net, 4, tnet_app(4, 1, 3));
 	tnet_run(&net, 30000);
-	cr_expect_eq(tnet_seen(&net, 0, 4), 0);
+	cr_expect_eq(tnet_seen(&net, 0, 4), 22, "what it signed before holds");
+	cr_expect_str_eq(owner(&net, 0, 4).why, "it has no certificate");
 }
