@@ -216,6 +216,8 @@ static __always_inline int do_syn(struct __sk_buff *skb)
 	if (!cfg || !(cfg->flags & PB_CFG_PEERS))
 		return 0;
 	r = pb_seen_who(skb, &s, &ref);
+	if (r == PB_SEEN_NAT)
+		r = pb_seen_nat(&s, &ref);
 	if (r == PB_R_NONE)
 		return known(&s, &p, ref);
 	if (r == PB_R_NO_MEMBER)

@@ -82,7 +82,10 @@ static __always_inline void dial_reserve(struct bpf_sock_ops *o, struct pb_sock 
 		dial_without(o, s, PB_R_NO_ROOM);
 }
 
-/* The identity of @s in a SYN of initial number @isn; 0: the node is not known any more. */
+#define PB_DIAL_NO_PEER 1
+#define PB_DIAL_NAT 2
+
+/* The identity of @s in a SYN of initial number @isn, or why not. */
 static __always_inline int dial_option(struct bpf_sock_ops *o, const struct pb_sock *s, __u32 isn,
 				       struct pb_syn_opt *opt)
 {
@@ -95,7 +98,9 @@ static __always_inline int dial_option(struct bpf_sock_ops *o, const struct pb_s
 	flow_key(o, 1, &k);
 	peer = bpf_map_lookup_elem(&pb_peers, &k.laddr);
 	if (!app || !peer)
-		return 0;
+		return PB_DIAL_NO_PEER;
+	if (peer->nat)
+		return PB_DIAL_NAT;
 	key[0] = peer->out[0];
 	key[1] = peer->out[1];
 	syn.saddr = k.raddr;
@@ -106,20 +111,52 @@ static __always_inline int dial_option(struct bpf_sock_ops *o, const struct pb_s
 	syn.id = app->id;
 	syn.flags = pb_addr_is_loopback(&s->peer) ? PB_SYN_F_LOOP : 0;
 	pb_syn_write(opt, &syn, pb_syn_mac(key, &syn));
-	return 1;
+	return 0;
+}
+
+/* The same, where the addresses do not arrive as they leave. */
+static __noinline int dial_write_nat(struct bpf_sock_ops *o, struct pb_sock *s)
+{
+	struct pb_app *app = pb_app_at(s->app);
+	struct pb_syn syn = {};
+	struct pb_syn_opt opt;
+	struct pb_flow_key k;
+	struct pb_peer *peer;
+	void *th = o->skb_data;
+	__u64 key[2], node;
+
+	if (th + PB_TCP_HDR > o->skb_data_end)
+		return 0;
+	syn.isn = bpf_ntohl(*(__be32 *)(th + 4));
+	flow_key(o, 1, &k);
+	peer = bpf_map_lookup_elem(&pb_peers, &k.laddr);
+	if (!app || !peer)
+		return PB_DIAL_NO_PEER;
+	key[0] = peer->out[0];
+	key[1] = peer->out[1];
+	node = peer->nat;
+	syn.dport = k.lport;
+	syn.id = pb_syn_nat_tag(app->id, node);
+	syn.flags = PB_SYN_F_NAT | (pb_addr_is_loopback(&s->peer) ? PB_SYN_F_LOOP : 0);
+	pb_syn_write(&opt, &syn, pb_syn_nat_mac(key, &syn, node));
+	if (!bpf_store_hdr_opt(o, &opt, sizeof(opt), 0))
+		s->flags |= PB_SK_SYN_ID;
+	return 0;
 }
 
 /* WRITE_HDR_OPT_CB.  The initial number is read from the packet: it is what the other side sees.
- * 1: the node is not known any more. */
+ * Not 0: PB_DIAL_*, nothing was written. */
 static __noinline int dial_write(struct bpf_sock_ops *o, struct pb_sock *s)
 {
 	struct pb_syn_opt opt;
 	void *th = o->skb_data;
+	int r;
 
 	if (!(s->flags & PB_SK_REMOTE) || !is_syn(o) || th + PB_TCP_HDR > o->skb_data_end)
 		return 0;
-	if (!dial_option(o, s, bpf_ntohl(*(__be32 *)(th + 4)), &opt))
-		return 1;
+	r = dial_option(o, s, bpf_ntohl(*(__be32 *)(th + 4)), &opt);
+	if (r)
+		return r;
 	if (!bpf_store_hdr_opt(o, &opt, sizeof(opt), 0))
 		s->flags |= PB_SK_SYN_ID;
 	return 0;
@@ -128,7 +165,11 @@ static __noinline int dial_write(struct bpf_sock_ops *o, struct pb_sock *s)
 /* Tells outside of the function above, whose frame is big. */
 static __always_inline void dial_identify(struct bpf_sock_ops *o, struct pb_sock *s)
 {
-	if (dial_write(o, s))
+	int r = dial_write(o, s);
+
+	if (r == PB_DIAL_NAT)
+		r = dial_write_nat(o, s);
+	if (r)
 		dial_without(o, s, PB_R_NO_PEER);
 }
 

@@ -61,11 +61,11 @@ static __always_inline void pb_tell(const struct pb_note *n)
 	}
 	/*
 	 * The agent reads every 50 ms; waking it for each connect() would cost more than the connect.
-	 * Clients of an endpoint that is gone wait for it.
+	 * Clients of an endpoint that is gone wait for it: it wakes also when others lie before it.
 	 */
-	bpf_ringbuf_submit(ev, n->reason == PB_R_WITHDRAW || pb_reason_refuses(n->reason)
-				       ? 0
-				       : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(ev, n->reason == PB_R_WITHDRAW     ? BPF_RB_FORCE_WAKEUP
+			       : pb_reason_refuses(n->reason) ? 0
+							      : BPF_RB_NO_WAKEUP);
 }
 
 #endif /* PB_EVENT_BPF_H */

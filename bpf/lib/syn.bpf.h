@@ -11,7 +11,17 @@
 
 #define PB_TCP_FIN_SYN_RST_ACK 0x17
 #define PB_TCP_SYN 0x02
-#define PB_TCP_OPTS 40 /* the most a header has room for */
+#define PB_TCP_OPTS 40	 /* the most a header has room for */
+#define PB_SEEN_NAT (-1) /* of pb_seen_who(): pb_seen_nat() tells */
+
+/* MACs of translated SYNs -> the connection that brought it.  Nothing else of such a SYN says which
+ * one it belongs to: whoever recorded it could open his own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct pb_flow_key);
+} pb_nat_seen SEC(".maps");
 
 /* A SYN as it came. */
 struct pb_seen {
@@ -161,6 +171,56 @@ static __noinline int pb_mac_fits(const struct pb_seen *s, __u64 k0, __u64 k1)
 	return (k0 | k1) && pb_syn_mac(key, &s->syn) == s->mac;
 }
 
+static __noinline int pb_nat_fits(const struct pb_seen *s, __u64 k0, __u64 k1, __u64 node)
+{
+	__u64 key[2] = { k0, k1 };
+
+	return (k0 | k1) && pb_syn_nat_mac(key, &s->syn, node) == s->mac;
+}
+
+/* Is it the connection that this MAC came with first, or its first one? */
+static __noinline int pb_nat_once(const struct pb_seen *s)
+{
+	struct pb_flow_key k = { .laddr = s->syn.daddr,
+				 .raddr = s->syn.saddr,
+				 .lport = s->syn.dport,
+				 .rport = s->syn.sport };
+	struct pb_flow_key *was;
+	__u64 mac = s->mac;
+
+	if (!bpf_map_update_elem(&pb_nat_seen, &mac, &k, BPF_NOEXIST))
+		return 1;
+	was = bpf_map_lookup_elem(&pb_nat_seen, &mac);
+	return was && pb_addr_eq(&was->raddr, &k.raddr) && was->rport == k.rport &&
+	       pb_addr_eq(&was->laddr, &k.laddr);
+}
+
+/* The same as pb_seen_who(), where the source address does not tell the node. */
+static __noinline int pb_seen_nat(const struct pb_seen *s, __u64 *ref)
+{
+	struct pb_member_key mk = { .node = 0, .id = s->syn.id };
+	struct pb_member *m = bpf_map_lookup_elem(&pb_members, &mk);
+	struct pb_app *app;
+	struct pb_addr at;
+	struct pb_peer p;
+	__u64 node;
+
+	if (!m)
+		return PB_R_NO_PEER;
+	*ref = m->ref;
+	app = pb_app_at(*ref);
+	if (!app || !(*ref & PB_REF_REMOTE))
+		return PB_R_NO_PEER;
+	node = pb_syn_nat_tag(app->id, s->syn.id);
+	at = pb_nat_addr(node, s->v6);
+	if (!pb_peer_at(&at, &p) || p.node != node)
+		return PB_R_NO_PEER;
+	if (!pb_nat_fits(s, p.in[0][0], p.in[0][1], node) &&
+	    !pb_nat_fits(s, p.in[1][0], p.in[1][1], node))
+		return PB_R_BAD_MAC;
+	return pb_nat_once(s) ? PB_R_NONE : PB_R_BAD_MAC;
+}
+
 /* Which application of another node sends this?  A reason, PB_R_NONE: *@ref and *@node. */
 static __noinline int pb_seen_who(struct __sk_buff *skb, struct pb_seen *s, __u64 *ref)
 {
@@ -172,6 +232,8 @@ static __noinline int pb_seen_who(struct __sk_buff *skb, struct pb_seen *s, __u6
 	*ref = 0;
 	if (!pb_seen_option(skb, s))
 		return PB_R_NO_SYN_ID;
+	if (s->syn.flags & PB_SYN_F_NAT)
+		return PB_SEEN_NAT;
 	if (!pb_peer_at(&s->syn.saddr, &p))
 		return PB_R_NO_PEER;
 	if (!pb_mac_fits(s, p.in[0][0], p.in[0][1]) && !pb_mac_fits(s, p.in[1][0], p.in[1][1]))

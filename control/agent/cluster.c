@@ -59,6 +59,7 @@ int pb_cluster_load(struct pb_agent *a)
 	if (!c)
 		return -ENOMEM;
 	c->agent = a;
+	TAILQ_INIT(&c->waits);
 	c->start_ns = pb_now_ns();
 	a->cluster = c;
 	e = pb_cluster_file_load(pb_cluster_dir(c), &c->file, err);
@@ -89,6 +90,7 @@ static void on_health(uv_timer_t *t)
 
 	if (!c->pool || !c->table)
 		return;
+	tbl_set_unix(c->table, pb_cluster_ms(), pb_cluster_unix_ms());
 	tbl_health(c->table, swim_health(gsp_pool_swim(c->pool)), pb_cluster_ms());
 	tbl_set_delta_max(c->table, (uint32_t)gsp_pool_record_max(c->pool));
 	pb_cluster_schedule(c);
@@ -110,6 +112,8 @@ static void init_handles(struct pb_cluster *c)
 		uv_timer_init(&c->agent->loop, timers[i]);
 		timers[i]->data = c;
 	}
+	uv_fs_event_init(&c->agent->loop, &c->keyfile);
+	c->keyfile.data = c;
 	c->handles = true;
 }
 
@@ -124,13 +128,16 @@ int pb_cluster_run(struct pb_cluster *c, char err[PB_ERR_LEN])
 		return pb_fail(err, e, "no memory for the cluster");
 	e = pb_cluster_open(c, err);
 	pb_agent_warn(c->agent, PB_W_CLUSTER, e != 0);
-	if (e)
+	if (e) {
+		snprintf(c->error, sizeof(c->error), "%s", err); /* it is tried again, silently */
 		return e;
+	}
 	pb_cluster_devices(c);
 	pb_events_quick(c->agent, true);
 	pb_cluster_announce(c);
 	uv_timer_start(&c->scan, on_scan, SCAN_MS, 0);
 	uv_timer_start(&c->health, on_health, HEALTH_MS, HEALTH_MS);
+	pb_cluster_keyfile_start(c);
 	return 0;
 }
 
@@ -159,6 +166,9 @@ void pb_cluster_heal(struct pb_agent *a)
 		log_debug("%s", err);
 	if (c->pool)
 		pb_cluster_devices(c);
+	pb_cluster_sign_look(c);
+	pb_cluster_keyfile_look(c);
+	pb_cluster_ring_look(c);
 	if (c->file_stale && pb_now_ns() - c->saved_ns > SAVE_MS * 1000000ULL)
 		pb_cluster_save(c);
 }
@@ -169,6 +179,7 @@ void pb_cluster_stop_timers(struct pb_cluster *c)
 	uv_timer_stop(&c->apply);
 	uv_timer_stop(&c->scan);
 	uv_timer_stop(&c->health);
+	pb_cluster_keyfile_stop(c);
 }
 
 static void closed(uv_handle_t *h)
@@ -192,6 +203,7 @@ void pb_cluster_stop(struct pb_agent *a)
 	uv_close((uv_handle_t *)&c->apply, closed);
 	uv_close((uv_handle_t *)&c->scan, closed);
 	uv_close((uv_handle_t *)&c->health, closed);
+	uv_close((uv_handle_t *)&c->keyfile, closed);
 }
 
 void pb_cluster_free(struct pb_agent *a)
@@ -203,6 +215,7 @@ void pb_cluster_free(struct pb_agent *a)
 	pb_view_free(c->view);
 	free(c->adopt);
 	OPENSSL_cleanse(&c->file, sizeof(c->file));
+	OPENSSL_cleanse(&c->signing, sizeof(c->signing));
 	free(c);
 }
 

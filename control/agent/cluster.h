@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "../registry/registry.h"
 
 struct pb_agent;
@@ -58,20 +60,23 @@ int pb_cluster_leave(struct pb_agent *a, char err[PB_ERR_LEN]);
 /* As init gives it, with the keys and members of now. */
 int pb_cluster_token(struct pb_agent *a, char **ret_token, char err[PB_ERR_LEN]);
 
-/* ---- keys: of this node only; the others are told by whoever administers them ---- */
+/* ---- keys: of this node; the others are told by whoever administers them, or by their key-file ---- */
 
 struct pb_cluster_key {
 	char id[PB_KEY_ID_LEN];
 	bool primary;
-	unsigned members; /* alive ones that list it, this node included */
-	unsigned alive;	  /* members alive that could */
+	unsigned members;	  /* alive ones that list it, this node included */
+	unsigned alive;		  /* members alive that could */
+	char missing[PB_ERR_LEN]; /* names of those that do not, separated by commas */
+	int64_t until_s;	  /* unix: dropped then; 0: not */
+	uint64_t messages;	  /* encrypted with it, by all: an estimate from this node's own */
 };
 
 int pb_cluster_key_gen(char ret[PB_KEY_TEXT_LEN]);
 /* The id of @key comes back. */
 int pb_cluster_key_install(struct pb_agent *a, const char *key, char ret_id[PB_KEY_ID_LEN],
 			   char err[PB_ERR_LEN]);
-/* -EBUSY: a member that is alive does not list the key, and not @force; err names it. */
+/* -EBUSY: members that are alive do not list the key, and not @force; err names them. */
 int pb_cluster_key_use(struct pb_agent *a, const char *id, bool force, char err[PB_ERR_LEN]);
 /* -EBUSY: it is the primary one. */
 int pb_cluster_key_remove(struct pb_agent *a, const char *id, char err[PB_ERR_LEN]);
@@ -113,6 +118,15 @@ struct pb_cluster_status {
 	uint64_t refused;	/* messages that were refused: wrong key, label, bounds */
 	char error[PB_ERR_LEN]; /* the last one; empty: none */
 	unsigned seeds;		/* addresses that are tried when nobody is heard */
+	char hash[17];		/* of all that is known: equal on nodes that know the same */
+	unsigned owners;	/* nodes with records, this one included */
+	unsigned behind;	/* ... whose news are missing and are being fetched */
+	unsigned backlog;	/* messages that gossip has yet to send */
+	uint64_t sent_at_once;	/* datagrams with news that gossip was too slow for */
+	bool signs;		/* what this node announces, it signs */
+	bool checks;		/* ... and so must the others */
+	char ca_id[PB_KEY_ID_LEN];
+	uint64_t cert_until_ms; /* unix; signs */
 };
 
 void pb_cluster_status(struct pb_agent *a, struct pb_cluster_status *ret);
@@ -138,6 +152,7 @@ struct pb_node_view {
 	char version[32]; /* of Patchbay there; empty: not said */
 	unsigned apps, endpoints;
 	uint64_t epoch, ver;
+	bool signs;		     /* its records */
 	bool behind;		     /* its records have not all arrived */
 	char quarantine[PB_ERR_LEN]; /* why its records are not used; empty: they are */
 	char keys[PB_CLUSTER_KEYS * PB_KEY_ID_LEN]; /* ids, separated by commas */
@@ -176,6 +191,14 @@ bool pb_cluster_on(const struct pb_agent *a);
 void pb_cluster_heal(struct pb_agent *a);
 /* Something of this node's own changed: announced soon; now: before the call returns. */
 void pb_cluster_changed(struct pb_agent *a, bool now);
+/*
+ * After pb_cluster_changed(now): holds the connection and gives @answer to it when the live nodes have
+ * what changed in their kernels, or after 0.2 s.  false: nobody to wait for; answer yourself.
+ */
+struct pb_conn;
+bool pb_cluster_heard(struct pb_agent *a, struct pb_conn *conn, json_t *answer);
+/* The connection goes. */
+void pb_cluster_unheard(struct pb_agent *a, struct pb_conn *conn);
 /* An event of the kernel's ring: LISTEN, WITHDRAW and the like. */
 struct pb_event;
 void pb_cluster_event(struct pb_agent *a, const struct pb_event *ev);

@@ -10,6 +10,8 @@ static int find_member(const struct pb_member_key *k, const struct pb_member *m,
 	size_t room = c->room_adopt ? c->room_adopt * 2 : 64;
 	struct pb_adopt_member *more;
 
+	if (!k->node) /* cluster_nat.c */
+		return 0;
 	if (c->n_adopt == c->room_adopt) {
 		more = reallocarray(c->adopt, room, sizeof(*more));
 		if (!more)
@@ -164,8 +166,11 @@ int pb_cluster_adopt_app(struct pb_agent *a, uint64_t ref, const struct pb_app *
 
 static int adopt_peer(const struct pb_addr *loc, const struct pb_peer *p, void *arg)
 {
+	struct pb_addr nat[] = { pb_nat_addr(p->node, 0), pb_nat_addr(p->node, 1) };
 	struct pb_cluster *c = arg;
 
+	if (pb_addr_eq(loc, &nat[0]) || pb_addr_eq(loc, &nat[1]))
+		return 0;
 	c->held = true;
 	return pb_view_adopt_peer(c->view, loc, p->node);
 }
@@ -200,9 +205,16 @@ int pb_cluster_adopt_end(struct pb_agent *a)
 		err = pb_maps_each_remote(a->maps, adopt_remote, c);
 	if (!err)
 		err = pb_maps_each_rservice(a->maps, adopt_rservice, c);
-	for (size_t i = 0; i < c->n_adopt; i++)
-		if (!c->adopt[i].taken)
-			pb_maps_del_member(a->maps, &c->adopt[i].key);
+	for (size_t i = 0; i < c->n_adopt; i++) {
+		const struct pb_adopt_member *m = &c->adopt[i];
+
+		if (m->taken) {
+			pb_cluster_nat_member(c, &m->key, m->ref);
+			continue;
+		}
+		pb_cluster_nat_member_off(c, &m->key);
+		pb_maps_del_member(a->maps, &m->key);
+	}
 	free(TAKE_PTR(c->adopt));
 	c->n_adopt = c->room_adopt = 0;
 	return err;

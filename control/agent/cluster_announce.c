@@ -150,12 +150,27 @@ static void say_talking(struct say *s)
 		qsort(is->id, is->n, sizeof(is->id[0]), by_number);
 }
 
-static void take_back(struct say *s, enum tbl_kind kind, const struct pb_announced *was,
+/* true: others knew something that is gone. */
+static bool take_back(struct say *s, enum tbl_kind kind, const struct pb_announced *was,
 		      const struct pb_announced *is)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < was->n; i++)
-		if (!has(is, was->id[i]))
-			tbl_del(s->c->table, kind, was->id[i], s->now);
+		if (!has(is, was->id[i]) && !tbl_del(s->c->table, kind, was->id[i], s->now))
+			any = true;
+	return any;
+}
+
+/* Clients elsewhere hang on what is gone, so it goes out at once.  Gossip brings it in half a second
+ * in any case, so more than HURRY_PER_S leave the packets to those whom nothing can wait for. */
+static bool may_hurry(struct pb_cluster *c, uint64_t now)
+{
+	if (now - c->hurry_ms >= 1000) {
+		c->hurry_ms = now;
+		c->hurries = 0;
+	}
+	return c->hurries++ < HURRY_PER_S;
 }
 
 static void keep(struct pb_announced *to, struct pb_announced *from)
@@ -202,6 +217,7 @@ void pb_cluster_announce_apps(struct pb_cluster *c)
 void pb_cluster_announce(struct pb_cluster *c)
 {
 	struct say s = { .c = c, .now = pb_cluster_ms() };
+	bool gone;
 
 	if (!c->table)
 		return;
@@ -217,11 +233,12 @@ void pb_cluster_announce(struct pb_cluster *c)
 		free(s.eps.id);
 		return;
 	}
-	take_back(&s, TBL_ENDPOINT, &c->eps, &s.eps);
+	gone = take_back(&s, TBL_ENDPOINT, &c->eps, &s.eps);
 	take_back(&s, TBL_APP, &c->apps, &s.apps);
 	keep(&c->apps, &s.apps);
 	keep(&c->eps, &s.eps);
-	if (!c->said) /* the first time: others hold what it was before until this is complete */
+	/* the first time others hold what it was before until this is complete */
+	if (!c->said || (gone && may_hurry(c, s.now)))
 		tbl_flush(c->table, TBL_OWN_NOW, s.now);
 	c->said = true;
 	pb_cluster_schedule(c);

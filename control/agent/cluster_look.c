@@ -4,12 +4,19 @@
  * kernel, whose programs serve on.  So before a node that gossip declares dead is taken out, its
  * host is asked: who refuses a connection to the gossip port lives.  Its endpoints become the last
  * choice then, and it is asked again; only silence, or HOLD_NS, takes them out.
+ *
+ * Who hangs on such an endpoint shall not wait for that silence, too: a node that is suspected is
+ * asked already, each second, and less often by each where there are many.
  */
 #include "cluster_internal.h"
 
 #define SILENCE_MS 400 /* an answer takes no longer, else there is none */
 #define SILENCE_WAN_MS 1500
+#define LATE_MS 50
 #define AGAIN_NS 2000000000ULL
+#define EARLY_NS 900000000ULL  /* one tick of the health timer, and some */
+#define EARLY_MEMBERS 64       /* so many ask a suspect each second, all together */
+#define FRESH_NS 3000000000ULL /* silence before it was declared dead counts so long */
 #define HOLD_NS 600000000000ULL
 
 struct look {
@@ -20,7 +27,8 @@ struct look {
 	char name[PB_NODE_NAME_LEN];
 	struct tbl_id id;
 	unsigned handles;
-	bool done;
+	uint64_t begin_ns, silence_ms;
+	bool done, late;
 };
 
 static void closed(uv_handle_t *h)
@@ -57,6 +65,10 @@ static void verdict(struct look *l, bool lives)
 
 	if (m)
 		m->looking = false;
+	if (m && m->state != PB_NODE_ALIVE) {
+		m->looked_ns = pb_now_ns();
+		m->silent_ns = lives ? 0 : m->looked_ns;
+	}
 	/* meanwhile it came back, or said that it leaves */
 	if (m && m->state == PB_NODE_DEAD && m->held) {
 		bool late = pb_now_ns() - m->since_ns > HOLD_NS;
@@ -66,7 +78,6 @@ static void verdict(struct look *l, bool lives)
 				 "endpoints are the last choice now",
 				 m->name);
 		m->told = lives;
-		m->looked_ns = pb_now_ns();
 		if (!lives || late) {
 			m->held = false;
 			m->sure = true;
@@ -89,8 +100,15 @@ static void on_silence(uv_timer_t *t)
 {
 	struct look *l = t->data;
 
-	if (!l->done)
-		verdict(l, false);
+	if (l->done)
+		return;
+	/* if it was this agent that stood still, the answer may be waiting */
+	if (pb_now_ns() - l->begin_ns > 2 * l->silence_ms * 1000000 && !l->late) {
+		l->late = true;
+		uv_timer_start(t, on_silence, LATE_MS, 0);
+		return;
+	}
+	verdict(l, false);
 }
 
 static int start(struct look *l, const struct pb_member_node *m)
@@ -108,20 +126,18 @@ static int start(struct look *l, const struct pb_member_node *m)
 	return err ? err : uv_tcp_connect(&l->req, &l->tcp, (struct sockaddr *)&ss, on_connect);
 }
 
-/* Is the host asked now, or known to live?  Then it is not dead yet. */
-bool pb_cluster_look(struct pb_cluster *c, struct pb_member_node *m)
+static bool ask(struct pb_cluster *c, struct pb_member_node *m)
 {
 	uint64_t silence =
 		c->agent->conf->cluster.profile == PB_PROFILE_WAN ? SILENCE_WAN_MS : SILENCE_MS;
-	struct look *l;
+	struct look *l = calloc(1, sizeof(*l));
 
-	if (m->looking || (m->held && pb_now_ns() - m->looked_ns < AGAIN_NS))
-		return true;
-	l = calloc(1, sizeof(*l));
 	if (!l || !c->handles)
 		return free(l), false;
 	l->c = c;
 	l->id = m->id;
+	l->begin_ns = pb_now_ns();
+	l->silence_ms = silence;
 	snprintf(l->name, sizeof(l->name), "%s", m->name);
 	uv_tcp_init(&c->agent->loop, &l->tcp);
 	uv_timer_init(&c->agent->loop, &l->timer);
@@ -133,8 +149,31 @@ bool pb_cluster_look(struct pb_cluster *c, struct pb_member_node *m)
 		return false;
 	}
 	uv_timer_start(&l->timer, on_silence, silence, 0);
-	m->looking = m->held = true;
+	m->looking = true;
 	return true;
+}
+
+/* Is the host asked now, or known to live?  Then it is not dead yet. */
+bool pb_cluster_look(struct pb_cluster *c, struct pb_member_node *m)
+{
+	uint64_t now = pb_now_ns();
+
+	if (!m->held && m->silent_ns && now - m->silent_ns < FRESH_NS) {
+		log_info("cluster: node %s is dead: its host was silent before", m->name);
+		return false;
+	}
+	if (!m->looking && (!m->held || now - m->looked_ns >= AGAIN_NS) && !ask(c, m))
+		return false;
+	m->held = true;
+	return true;
+}
+
+void pb_cluster_look_early(struct pb_cluster *c, struct pb_member_node *m)
+{
+	uint64_t wait = EARLY_NS * (1 + c->n_member / EARLY_MEMBERS);
+
+	if (!m->looking && (!m->looked_ns || pb_now_ns() - m->looked_ns > wait))
+		ask(c, m);
 }
 
 void pb_cluster_look_again(struct pb_cluster *c)
@@ -142,4 +181,6 @@ void pb_cluster_look_again(struct pb_cluster *c)
 	for (size_t i = 0; i < c->n_member; i++)
 		if (c->member[i].state == PB_NODE_DEAD && c->member[i].held)
 			pb_cluster_look(c, &c->member[i]);
+		else if (c->member[i].state == PB_NODE_SUSPECT)
+			pb_cluster_look_early(c, &c->member[i]);
 }

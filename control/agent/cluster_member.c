@@ -164,10 +164,16 @@ void pb_cluster_tell_table(struct pb_cluster *c, struct pb_member_node *m)
 	m->refused = false;
 	state = pb_cluster_tbl_state(m->state);
 	if (state != TBL_DEAD)
-		m->held = m->told = m->sure = m->answers = m->looking = false;
-	else if (m->sure)
+		m->held = m->told = m->sure = m->answers = false;
+	if (m->state == PB_NODE_SUSPECT) {
+		pb_cluster_look_early(c, m);
+	} else if (state != TBL_DEAD) {
+		m->looking = false;
+		m->looked_ns = m->silent_ns = 0;
+	}
+	if (state == TBL_DEAD && m->sure)
 		state = m->answers ? TBL_LEFT : TBL_DEAD;
-	else if (in_use(c, m) && pb_cluster_look(c, m))
+	else if (state == TBL_DEAD && in_use(c, m) && pb_cluster_look(c, m))
 		state = TBL_SUSPECT;
 	if (alive(m)) {
 		if (!c->heard)

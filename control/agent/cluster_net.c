@@ -35,8 +35,7 @@ static void on_record(void *arg, const struct swim_addr *from, struct gsp_bytes 
 {
 	struct pb_cluster *c = arg;
 
-	(void)from;
-	if (!c->table)
+	if (!c->table || pb_cluster_heard_in(c, from, record))
 		return;
 	tbl_delta_in(c->table, record.p, record.n, pb_cluster_ms());
 	pb_cluster_schedule(c);
@@ -109,13 +108,15 @@ static void on_keys(void *arg)
 {
 	struct pb_cluster *c = arg;
 	struct gsp_pool_key keys[GSP_KEYS_MAX];
+	struct pb_secret to[GSP_KEYS_MAX] = { 0 };
 	unsigned n = c->pool ? gsp_pool_keys(c->pool, keys) : 0;
 
-	for (unsigned i = 0; i < n && i < PB_CLUSTER_KEYS; i++) {
-		c->file.keys[i].len = keys[i].len;
-		memcpy(c->file.keys[i].bytes, keys[i].bytes, sizeof(keys[i].bytes));
+	for (unsigned i = 0; i < n; i++) {
+		to[i].len = keys[i].len;
+		memcpy(to[i].bytes, keys[i].bytes, sizeof(keys[i].bytes));
 	}
-	c->file.n_keys = n;
+	pb_ring_take(c->file.keys, &c->file.n_keys, to, n, time(NULL));
+	OPENSSL_cleanse(to, sizeof(to));
 	c->file_stale = true;
 	if (c->view) {
 		pb_view_rekey(c->view);
@@ -164,7 +165,8 @@ static void pool_conf(struct pb_cluster *c, struct gsp_pool_conf *p, char id[PB_
 	p->loop = &c->agent->loop;
 	p->name = c->file.node;
 	p->bind = pb_cluster_swim_addr(&c->file.address[0], c->file.port);
-	p->serf = p->serf_keys = conf->pool == PB_POOL_SERF;
+	p->serf = conf->pool == PB_POOL_SERF;
+	p->serf_keys = p->serf && conf->serf_keys;
 	p->label = p->serf ? NULL : c->file.cluster;
 	p->insecure = !c->file.n_keys;
 	for (unsigned i = 0; i < c->file.n_keys; i++) {
@@ -219,6 +221,9 @@ int pb_cluster_open(struct pb_cluster *c, char err[PB_ERR_LEN])
 
 	if (c->pool)
 		return 0;
+	e = pb_cluster_sign_open(c, err);
+	if (e)
+		return e;
 	pool_conf(c, &p, id, tags);
 	e = gsp_pool_start(&c->pool, &p);
 	OPENSSL_cleanse(p.keys, sizeof(p.keys));
@@ -244,6 +249,7 @@ int pb_cluster_open(struct pb_cluster *c, char err[PB_ERR_LEN])
 
 void pb_cluster_close(struct pb_cluster *c)
 {
+	pb_cluster_heard_end(c);
 	/* what comes from inside of it finds neither */
 	gsp_pool_free(TAKE_PTR(c->pool));
 	tbl_free(TAKE_PTR(c->table));

@@ -105,6 +105,8 @@ static int peer_put(void *arg, const struct pb_addr *loc, const struct tbl_id *i
 			err = pb_syn_key(f->n_keys ? &f->keys[i] : NULL, id->b, f->id,
 					 (uint64_t *)p.in[i]);
 	if (!err)
+		err = pb_cluster_nat_peer(c, loc, &p);
+	if (!err)
 		err = pb_maps_put_peer(c->agent->maps, loc, &p);
 	OPENSSL_cleanse(&p, sizeof(p));
 	return err;
@@ -114,6 +116,7 @@ static int peer_del(void *arg, const struct pb_addr *loc)
 {
 	struct pb_cluster *c = arg;
 
+	pb_cluster_nat_peer_off(c, loc);
 	return pb_maps_del_peer(c->agent->maps, loc);
 }
 
@@ -121,13 +124,16 @@ static int member_put(void *arg, const struct pb_member_key *k, uint64_t ref)
 {
 	struct pb_cluster *c = arg;
 
-	return pb_maps_put_member(c->agent->maps, k, ref);
+	int err = pb_cluster_nat_member(c, k, ref);
+
+	return err ? err : pb_maps_put_member(c->agent->maps, k, ref);
 }
 
 static int member_del(void *arg, const struct pb_member_key *k)
 {
 	struct pb_cluster *c = arg;
 
+	pb_cluster_nat_member_off(c, k);
 	return pb_maps_del_member(c->agent->maps, k);
 }
 

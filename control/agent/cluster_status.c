@@ -90,6 +90,27 @@ static void fill_table(struct pb_cluster *c, struct pb_cluster_status *s)
 	fill_frozen(c, s);
 }
 
+/* How far the news are. */
+static void fill_news(struct pb_cluster *c, struct pb_cluster_status *s)
+{
+	uint8_t sum[TBL_HASH_LEN] = { 0 };
+	struct gsp_pool_stats ps;
+	struct swim_stats ss;
+	struct tbl_stats ts;
+
+	if (!c->table || !c->pool)
+		return;
+	tbl_stats(c->table, &ts);
+	s->owners = ts.owners;
+	s->behind = ts.behind;
+	tbl_hash(c->table, sum, sizeof(sum));
+	pb_hex_write(sum, 8, s->hash);
+	swim_stats(gsp_pool_swim(c->pool), &ss);
+	s->backlog = ss.queued_records;
+	gsp_pool_stats(c->pool, &ps);
+	s->sent_at_once = ps.records_now;
+}
+
 void pb_cluster_status(struct pb_agent *a, struct pb_cluster_status *ret)
 {
 	static const char *const profiles[] = { "lan", "wan", "fast" };
@@ -101,6 +122,7 @@ void pb_cluster_status(struct pb_agent *a, struct pb_cluster_status *ret)
 	s.serf = a->conf->cluster.pool == PB_POOL_SERF;
 	s.alive = 1;
 	snprintf(s.error, sizeof(s.error), "%s", c->error);
+	pb_cluster_sign_status(c, &s);
 	if (c->on) {
 		snprintf(s.node, sizeof(s.node), "%s", c->file.node);
 		pb_hex_write(c->file.id, sizeof(c->file.id), s.id);
@@ -113,6 +135,7 @@ void pb_cluster_status(struct pb_agent *a, struct pb_cluster_status *ret)
 		count_members(c, &s);
 		name_devices(c, &s);
 		fill_table(c, &s);
+		fill_news(c, &s);
 	} else {
 		gethostname(s.node, sizeof(s.node) - 1);
 	}
@@ -155,6 +178,7 @@ static void fill_owner(struct pb_cluster *c, const struct tbl_id *id, struct pb_
 	n->number = tbl_number(id);
 	if (!c->table || !tbl_owner(c->table, id, &o))
 		return;
+	n->signs = o.signs;
 	n->epoch = o.epoch;
 	n->ver = o.ver;
 	n->behind = o.behind || (!o.self && !o.epoch);

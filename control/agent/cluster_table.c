@@ -4,14 +4,6 @@
 
 #include "cluster_internal.h"
 
-static uint64_t unix_ms(void)
-{
-	struct timespec ts = { 0 };
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* ---- out ----------------------------------------------------------------- */
 
 static int on_send(void *arg, uint64_t key, const uint8_t *p, size_t n, enum tbl_how how)
@@ -125,10 +117,12 @@ static void on_note(void *arg, const struct tbl_note *n)
 
 	switch (n->kind) {
 	case TBL_N_QUARANTINE:
-		if (n->why)
-			pb_cluster_warn(c, "records of node %s are not used: %s", who, n->why);
-		else
+		if (!n->why) {
 			log_info("records of node %s are used again", who);
+			break;
+		}
+		pb_cluster_warn(c, "records of node %s are not used: %s", who, n->why);
+		pb_cluster_tell(c, PB_R_NODE_REFUSED, who, &n->owner->id);
 		break;
 	case TBL_N_REFUSED:
 		c->conflicts++;
@@ -178,11 +172,12 @@ int pb_cluster_table_new(struct pb_cluster *c)
 	tbl_conf_default(&conf);
 	memcpy(conf.id.b, c->file.id, sizeof(conf.id.b));
 	conf.name = c->file.node;
-	conf.unix_ms = unix_ms();
+	conf.unix_ms = pb_cluster_unix_ms();
 	conf.epoch = tbl_epoch(c->file.epoch, conf.unix_ms);
 	conf.ops = &table_ops;
 	conf.arg = c;
 	conf.delta_max = (uint32_t)gsp_pool_record_max(c->pool);
+	pb_cluster_sign_conf(c, &conf);
 	err = pb_table_key(NULL, c->file.cluster, conf.key);
 	if (err)
 		return err;
@@ -233,12 +228,14 @@ static void apply_in(struct pb_cluster *c, uint64_t ms)
 	uv_timer_start(&c->apply, on_apply, ms, 0);
 }
 
-/* At once when that is cheap, for programs elsewhere may be waiting for it; where it takes long, many
- * changes wait for one, so that it takes a tenth of the time at most. */
+/* At once, for programs elsewhere may be waiting for it; but many changes wait for one, so that it
+ * takes a tenth of the time at most. */
 void pb_cluster_apply_soon(struct pb_cluster *c)
 {
-	uint64_t ms = c->apply_ns * APPLY_SHARE / 1000000;
+	uint64_t due = c->applied_ns + c->apply_ns * APPLY_SHARE, now = pb_now_ns();
+	uint64_t ms = due > now ? (due - now) / 1000000 : 0;
 
+	c->apply_due = true;
 	if (c->handles && (!uv_is_active((uv_handle_t *)&c->apply) ||
 			   uv_timer_get_due_in(&c->apply) > APPLY_MAX_MS))
 		apply_in(c, ms < APPLY_MAX_MS ? ms : APPLY_MAX_MS);
@@ -287,8 +284,11 @@ void pb_cluster_apply(struct pb_cluster *c)
 		return;
 	next = pb_view_flush(c->view);
 	pb_cluster_gone_flush(c);
+	c->apply_due = false;
+	pb_cluster_heard_flush(c);
 	now = pb_now_ns();
 	c->apply_ns = now - begin;
+	c->applied_ns = now;
 	if (next)
 		apply_in(c, next > now ? (next - now) / 1000000 + 1 : 1);
 }

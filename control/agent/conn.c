@@ -90,6 +90,18 @@ void pb_conn_follow(struct pb_conn *c)
 	c->following = true;
 }
 
+void pb_conn_hold(struct pb_conn *c)
+{
+	c->held = true;
+}
+
+void pb_conn_answer(struct pb_conn *c, const json_t *json)
+{
+	c->held = false;
+	if (pb_conn_send(c, json))
+		pb_conn_close(c);
+}
+
 void pb_conn_finish(struct pb_conn *c)
 {
 	c->finishing = true;
@@ -138,6 +150,8 @@ static void set_interest(struct pb_conn *c)
 		uv_poll_stop(&c->poll); /* the server's tick takes it up again */
 		return;
 	}
+	if (c->held)
+		events = UV_DISCONNECT;
 	if (pb_conn_pending(c))
 		events = c->following ? UV_READABLE | UV_WRITABLE : UV_WRITABLE;
 	uv_poll_start(&c->poll, events, conn_event);
@@ -207,7 +221,7 @@ void pb_conn_work(struct pb_conn *c)
 	while (!c->closing && flush(c)) {
 		char *nl = memchr(c->in, '\n', c->in_len);
 
-		if (pb_conn_pending(c) || c->following || c->srv->out_bytes > PB_OUT_MAX)
+		if (pb_conn_pending(c) || c->following || c->held || c->srv->out_bytes > PB_OUT_MAX)
 			break;
 		if (nl) {
 			one_line(c, (size_t)(nl - c->in));
@@ -271,7 +285,7 @@ static void conn_event(uv_poll_t *h, int status, int events)
 {
 	struct pb_conn *c = h->data;
 
-	if (status < 0) {
+	if (status < 0 || (events & UV_DISCONNECT)) {
 		pb_conn_close(c);
 		return;
 	}

@@ -19,7 +19,7 @@ struct pb_conn {
 	size_t in_len;
 	char *out;
 	size_t out_off, out_len, out_room;
-	bool following, finishing, closing;
+	bool following, finishing, closing, held;
 };
 
 struct pb_server {

@@ -171,6 +171,9 @@ static int answer(struct run *r)
 	json_object_set_new(o, "name", json_string(r->rec->app.name));
 	json_object_set_new(o, "ips", pb_view_ips(&r->rec->app));
 	json_object_set_new(o, "splice", json_boolean(pb_splice_expected(r->c->agent, r->rec)));
+	/* the program goes on when this has come */
+	if (!pb_request_bool(r->c->req, "no_wait"))
+		r->c->streaming = pb_cluster_heard(r->c->agent, r->c->conn, o);
 	return 0;
 }
 

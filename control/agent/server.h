@@ -46,6 +46,9 @@ int pb_conn_send(struct pb_conn *c, const json_t *json);
 size_t pb_conn_pending(const struct pb_conn *c);
 /* From now on the connection only carries output; input ends it. */
 void pb_conn_follow(struct pb_conn *c);
+/* Nothing more is read before pb_conn_answer(). */
+void pb_conn_hold(struct pb_conn *c);
+void pb_conn_answer(struct pb_conn *c, const json_t *json);
 /* After the output queued so far, close. */
 void pb_conn_finish(struct pb_conn *c);
 

@@ -46,13 +46,14 @@ static json_t *node_json(const struct pb_node_view *v)
 		pb_time_format((int64_t)v->seen_ns + pb_wall_offset_ns(), since, sizeof(since));
 		strcpy(since + 19, "Z"); /* seconds will do */
 	}
-	return json_pack("{s:s, s:o, s:b, s:s, s:o, s:i, s:o, s:i, s:i, s:o, s:b, s:o, s:o}",
+	return json_pack("{s:s, s:o, s:b, s:s, s:o, s:i, s:o, s:i, s:i, s:o, s:b, s:b, s:o, s:o}",
 			 "name", v->name, "id", text_or_null(v->id), "self", self, "state",
 			 pb_node_state_name(self ? PB_NODE_ALIVE : v->state), "addresses",
 			 addresses_json(v->address, v->n_addresses), "port", (int)v->port,
 			 "version", text_or_null(v->version), "apps", (int)v->apps, "endpoints",
-			 (int)v->endpoints, "since", text_or_null(since), "behind", v->behind,
-			 "quarantine", text_or_null(v->quarantine), "keys", split_json(v->keys));
+			 (int)v->endpoints, "since", text_or_null(since), "signs", v->signs,
+			 "behind", v->behind, "quarantine", text_or_null(v->quarantine), "keys",
+			 split_json(v->keys));
 }
 
 json_t *pb_view_nodes(struct pb_agent *a)
@@ -73,6 +74,20 @@ json_t *pb_view_nodes(struct pb_agent *a)
 	return list;
 }
 
+static json_t *key_json(const struct pb_cluster_key *k)
+{
+	char until[40] = "";
+
+	if (k->until_s) {
+		pb_time_format(k->until_s * 1000000000, until, sizeof(until));
+		strcpy(until + 19, "Z");
+	}
+	return json_pack("{s:s, s:b, s:i, s:i, s:o, s:o, s:I}", "id", k->id, "primary", k->primary,
+			 "nodes", (int)k->members, "alive", (int)k->alive, "missing",
+			 split_json(k->missing), "until", text_or_null(until), "messages",
+			 (json_int_t)k->messages);
+}
+
 json_t *pb_view_keys(struct pb_agent *a)
 {
 	struct pb_cluster_key keys[PB_CLUSTER_KEYS];
@@ -80,10 +95,7 @@ json_t *pb_view_keys(struct pb_agent *a)
 	json_t *list = json_array();
 
 	for (int i = 0; list && i < n; i++)
-		json_array_append_new(list,
-				      json_pack("{s:s, s:b, s:i, s:i}", "id", keys[i].id, "primary",
-						keys[i].primary, "nodes", (int)keys[i].members,
-						"alive", (int)keys[i].alive));
+		json_array_append_new(list, key_json(&keys[i]));
 	return list;
 }
 
@@ -97,6 +109,25 @@ static json_t *table_json(const struct pb_cluster_status *s)
 			 "applied", (json_int_t)s->applied, "refused", (json_int_t)s->refused,
 			 "frozen", s->frozen, "frozen_why", text_or_null(s->frozen_why), "error",
 			 text_or_null(s->error), "seeds", (int)s->seeds);
+}
+
+static json_t *news_json(const struct pb_cluster_status *s)
+{
+	return json_pack("{s:o, s:i, s:i, s:i, s:I}", "hash", text_or_null(s->hash), "owners",
+			 (int)s->owners, "behind", (int)s->behind, "backlog", (int)s->backlog,
+			 "sent_at_once", (json_int_t)s->sent_at_once);
+}
+
+/* Null: it signs nothing. */
+static json_t *signing_json(const struct pb_cluster_status *s)
+{
+	char until[40];
+
+	if (!s->signs)
+		return json_null();
+	pb_time_format((int64_t)(s->cert_until_ms * 1000000), until, sizeof(until));
+	strcpy(until + 19, "Z");
+	return json_pack("{s:s, s:s}", "ca", s->ca_id, "until", until);
 }
 
 json_t *pb_view_cluster(struct pb_agent *a)
@@ -117,7 +148,11 @@ json_t *pb_view_cluster(struct pb_agent *a)
 	if (o && table)
 		json_object_update(o, table);
 	json_decref(table);
-	if (o)
-		json_object_set_new(o, "keys", pb_view_keys(a));
+	if (!o)
+		return NULL;
+	json_object_set_new(o, "table", news_json(&s));
+	json_object_set_new(o, "identity", json_string(s.checks ? "signed" : "shared"));
+	json_object_set_new(o, "certificate", signing_json(&s));
+	json_object_set_new(o, "keys", pb_view_keys(a));
 	return o;
 }

@@ -49,6 +49,8 @@ static json_t *request(const struct cli_args *a)
 		if (cli_given(a, plain[i]) &&
 		    json_object_set_new(req, plain[i], json_string(cli_value(a, plain[i]))))
 			return NULL;
+	if (cli_given(a, "no-wait") && json_object_set_new(req, "no_wait", json_true()))
+		return NULL;
 	if (add_list(req, a, "ip", "ips") || add_list(req, a, "tag", "tags"))
 		return NULL;
 	return TAKE_PTR(req);

@@ -89,10 +89,26 @@ struct pb_peer {
 	__u64 in[PB_PEER_KEYS][2]; /* key, that node to this one; both words 0: none */
 	__u32 flags;
 	__u32 pad;
-	__u64 reserved[2];
+	__u64 nat; /* number of this node, if translation is on the way to that one (syn.h); else 0 */
+	__u64 reserved;
 };
 
-/* pb_members[node, application id] -> the application's record. */
+/*
+ * Where the nodes' addresses do not say who they are, a second entry of that node, by its number and
+ * the family: in a prefix that no packet comes from (RFC 6666).
+ */
+pb_inline struct pb_addr pb_nat_addr(__u64 node, int v6)
+{
+	struct pb_addr a;
+
+	a.w[0] = 1;
+	a.w[1] = v6 ? 6 : 4;
+	a.w[2] = (__u32)node;
+	a.w[3] = (__u32)(node >> 32);
+	return a;
+}
+
+/* pb_members[node, application id] -> the application's record; [0, pb_syn_nat_tag()] the same. */
 struct pb_member_key {
 	__u64 node;
 	__u64 id; /* pb_app.id */

@@ -97,7 +97,11 @@
 	X(NODE_BACK, "node-back", N, "an endpoint that had failed answered again") \
 	X(DESTROYED, "destroyed", N, "the endpoint is gone: a socket that hung on it was closed") \
 	X(BAD_CLOCK, "clock", R, \
-	  "a datagram's identity is older than five minutes: it was recorded, or a clock is wrong")
+	  "a datagram's identity is older than five minutes: it was recorded, or a clock is wrong") \
+	X(NODE_REFUSED, "node-refused", N, \
+	  "records of a node of the cluster are not used: 'patchbay nodes' says why") \
+	X(KEY_WORN, "key-worn", N, \
+	  "the key of the cluster has encrypted 2^31 messages: it is to be changed")
 
 enum pb_reason {
 #define PB_X(sym, name, class, help) PB_R_##sym,

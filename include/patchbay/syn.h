@@ -14,6 +14,10 @@
  * nodes and direction (struct pb_peer), in network order, over id64, flags, both addresses, both
  * ports and the initial sequence number: it is of no use for any other connection, and address
  * translation on the way makes it wrong.
+ *
+ * PB_SYN_F_NAT: translation is known to be on the way (pb_peer.nat).  The MAC is over what it leaves:
+ * the node's number, flags, the server's port and the initial number.  As the source address does
+ * not tell the node, id64 is XORed with its number.
  */
 #ifndef PATCHBAY_SYN_H
 #define PATCHBAY_SYN_H
@@ -26,6 +30,7 @@
 #define PB_SYN_MAGIC 0x5bc0 /* version 0 */
 #define PB_SYN_MAGIC_MASK 0xfff0
 #define PB_SYN_F_LOOP 0x0001 /* the program dialled 127.0.0.1 or ::1 of a shared private host */
+#define PB_SYN_F_NAT 0x0002
 
 struct pb_syn_opt {
 	__u8 kind;
@@ -58,6 +63,23 @@ pb_inline __u64 pb_syn_mac(const __u64 key[2], const struct pb_syn *s)
 	pb_siphash_word(&h, (__u64)s->daddr.w[3] << 32 | s->daddr.w[2]);
 	pb_siphash_word(&h, (__u64)s->isn << 32 | (__u32)s->dport << 16 | s->sport);
 	return pb_siphash_end(&h, (__u64)50 << 56 | (s->flags & 0xffff));
+}
+
+/* In place of the id; undone by itself. */
+pb_inline __u64 pb_syn_nat_tag(__u64 id, __u64 node)
+{
+	return id ^ node;
+}
+
+/* Of the client's @node; s->id is the tag. */
+pb_inline __u64 pb_syn_nat_mac(const __u64 key[2], const struct pb_syn *s, __u64 node)
+{
+	struct pb_siphash h = pb_siphash_init(key[0], key[1]);
+
+	pb_siphash_word(&h, s->id);
+	pb_siphash_word(&h, node);
+	pb_siphash_word(&h, (__u64)s->isn << 32 | s->dport);
+	return pb_siphash_end(&h, (__u64)26 << 56 | (s->flags & 0xffff));
 }
 
 pb_inline void pb_syn_put64(__u8 to[8], __u64 x)

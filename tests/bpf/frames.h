@@ -26,6 +26,7 @@ struct syn {
 	uint32_t flags; /* PB_SYN_F_* */
 	uint32_t with;
 	const __u64 *key;
+	uint64_t node; /* with PB_SYN_F_NAT */
 };
 
 /* Changes a SYN after its MAC was made. */
@@ -136,7 +137,12 @@ static inline size_t put_options(uint8_t *o, struct syn *s, forge_fn forge)
 				    .id = s->id,
 				    .flags = s->flags };
 
-		pb_syn_write(&opt, &m, pb_syn_mac(s->key, &m));
+		if (s->flags & PB_SYN_F_NAT) {
+			m.id = pb_syn_nat_tag(s->id, s->node);
+			pb_syn_write(&opt, &m, pb_syn_nat_mac(s->key, &m, s->node));
+		} else {
+			pb_syn_write(&opt, &m, pb_syn_mac(s->key, &m));
+		}
 		if (forge)
 			forge(s, &opt);
 		memcpy(o + n, &opt, sizeof(opt));

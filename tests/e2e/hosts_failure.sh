@@ -85,6 +85,8 @@ check host-dead wait_for 60 lab_state 1 h3 dead
 check host-dead-elsewhere wait_for 60 lab_state 2 h3 dead
 check host-withdrawn wait_for 20 lab_all_have web:80 1
 check hanging-is-told wait_for 20 log_has hang2 '^told 103'
+# that its host is silent was found out while it was suspected: nobody waits for it once more
+check told-at-once grep -q 'node h3 is dead: its host was silent before' "$SBX/log/agent-h1"
 eq host-serves-on 'good WEB2' "$(tail -n 20 "$SBX/log/ask" | grep -o 'good WEB[0-9]' | sort -u)"
 
 # ---- and comes back ----
