@@ -1,16 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# A host is cut off for 20 seconds: nobody forgets what is his own, and all agree again after it.
+# A host is cut off for SECS seconds (20): nobody forgets what is his own, and all agree again after it.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=../lib/lab.sh
 . "$TOP/tests/lib/lab.sh"
 
 SECS=${SECS:-20}
+SERVE=("$S" tcp-serve -6 --for "$((3 * SECS + 300))")
 lab_up 3
 for h in 1 2 3; do
-	lab_serve "$h" "app$h" --name "app$h" --tag grp=a -- "$S" tcp-serve -6 --hello "APP$h" 80
-	lab_serve "$h" "web$h" --name web --ip 10.9.46.1 --tag grp=a -- "$S" tcp-serve -6 --hello "WEB$h" 80
+	lab_serve "$h" "app$h" --name "app$h" --tag grp=a -- "${SERVE[@]}" --hello "APP$h" 80
+	lab_serve "$h" "web$h" --name web --ip 10.9.46.1 --tag grp=a -- "${SERVE[@]}" --hello "WEB$h" 80
 done
 up web web:80 3
 check equal wait_for 20 lab_tables_equal
@@ -29,8 +30,8 @@ match cut-local-name APP3 ask 3 app3
 match cut-rest APP1 ask 2 app1
 eq cut-h3-not-first 0 "$(for _ in 1 2 3 4 5; do ask 1 web; done | grep -c WEB3)"
 # what begins and ends meanwhile is known afterwards
-lab_serve 3 new --name new --tag grp=a -- "$S" tcp-serve -6 --hello NEW 81
-lab_serve 1 new1 --name new1 --tag grp=a -- "$S" tcp-serve -6 --hello NEW1 81
+lab_serve 3 new --name new --tag grp=a -- "${SERVE[@]}" --hello NEW 81
+lab_serve 1 new1 --name new1 --tag grp=a -- "${SERVE[@]}" --hello NEW1 81
 app_stop app2
 lab_heal
 check healed-members wait_for 60 lab_all_see 3

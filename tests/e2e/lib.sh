@@ -96,9 +96,10 @@ json() { "$PY" -c 'import json,sys; d=json.load(sys.stdin); print(eval(sys.argv[
 
 # ---- waiting ---------------------------------------------------------------------------------
 
-# wait_for SECONDS CMD...: polls until CMD succeeds; the only wait there is
+# wait_for SECONDS CMD...: polls until CMD succeeds; the only wait there is.  PB_SLOW=N: all deadlines
+# are N times as long, for an emulated machine.
 wait_for() {
-	local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000 * ${PB_SLOW:-1}))
 	shift
 	until "$@" > /dev/null 2>&1; do
 		[ "${EPOCHREALTIME/[.,]/}" -lt $deadline ] || return 1

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The kernel matrix: smoke.sh, with what `make` built, on Debian's packaged kernels and on the
-# running one.  Ends with "N passed, N failed".
+# running one; on the packaged ones also a lab of several hosts.  Ends with "N passed, N failed".
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -15,7 +15,8 @@ usage: run.sh [--kernel 6.1|6.12|running|all]... [--keep] [--script FILE]
   --script FILE    instead of smoke.sh
 Environment: BUILD (build folder), KERNEL_CACHE (unpacked kernels, $BUILD/kernels),
 PB_KERNEL_LIMIT (seconds a script may take, 900), PB_KERNEL_TORT=no (without
-the torture of splices), PB_KERNEL_TESTS (pattern of the names of the
+the torture of splices), PB_KERNEL_HOSTS (tests of tests/e2e to run in a
+guest of their own; a choice of hosts_*), PB_KERNEL_TESTS (pattern of the names of the
 tests/bpf to run in the guests: identity, "identity|loader"; all but maps).
 END
 }
@@ -28,6 +29,16 @@ modules=(veth tun sch_ingress cls_bpf tcp_diag udp_diag)
 products=(patchbayd patchbay patchbay-helper 'bpf/*.bpf.o' 'tests/bpf/test_*' tests/pbsock)
 [ "${PB_KERNEL_TORT-yes}" = no ] || products+=(tests/tort)
 tests=${PB_KERNEL_TESTS:-!(maps)}
+
+# What the lab needs: tests/e2e are written for a whole Debian.
+hosts=${PB_KERNEL_HOSTS-hosts_connect hosts_admission hosts_failure hosts_udp hosts_loss}
+hosts_tools=(awk basename bash cat chmod cp curl cut date dirname env find getent grep head id ip
+	kill memcached mkdir mkfifo mktemp mount mv nc nft nginx nsenter paste pgrep ps
+	readlink redis-cli redis-server rm rmdir sed seq sha256sum sort ss stat tail tc tee timeout
+	touch tr umount uniq unshare wc)
+hosts_modules=(bridge cls_bpf nf_tables nft_meta_bridge nft_numgen sch_ingress sch_netem tcp_diag
+	tun udp_diag veth)
+hosts_products=(patchbayd patchbay patchbay-helper tests/pbsock)
 
 kernels=() keep=() script=$here/smoke.sh limit=${PB_KERNEL_LIMIT:-900}
 total_passed=0 total_failed=0 child='' out=''
@@ -56,6 +67,21 @@ cleanup() {
 	rm -f -- "$out"
 }
 
+# launch_hosts KERNEL
+launch_hosts() {
+	local args=(--script "$here/hosts.sh" --limit "$((2 * limit))" --kernel "$1" --memory 2G) item
+	args+=(--env PB_DIR=/pb --env PB_TESTS=/top/tests --env PB_E2E="$hosts"
+		${keep[@]+"${keep[@]}"})
+	for item in "${hosts_tools[@]}"; do args+=(--tool "$item"); done
+	for item in "${hosts_modules[@]}"; do args+=(--module "$item"); done
+	for item in "${hosts_products[@]}"; do args+=(--add "$build/$item:/pb/$item"); done
+	for item in e2e lib tools; do args+=(--add "$here/../$item:/top/tests/$item"); done
+	# what PATH finds first may be another than Debian's
+	item=$(/usr/bin/python3 -c 'import os; print(os.path.dirname(os.__file__))') || return 1
+	args+=(--add /usr/bin/python3 --add "$item")
+	exec bash "$here/vm.sh" "${args[@]}"
+}
+
 # launch KERNEL: the same script and products, in a guest or here
 launch() {
 	local args=(--script "$script" --limit "$limit") item
@@ -74,10 +100,10 @@ launch() {
 	exec bash "$here/vm.sh" "${args[@]}"
 }
 
-# column KERNEL: its cases, named KERNEL/case, and one line that sums up
+# column KERNEL [HOW]: its cases, named KERNEL/case, and one line that sums up
 column() {
 	local kernel=$1 start=$SECONDS status=0 result passed failed skipped
-	(launch "$kernel") > "$out" 2>&1 &
+	("${2:-launch}" "$kernel") > "$out" 2>&1 &
 	child=$!
 	wait "$child" || status=$?
 	child=''
@@ -108,6 +134,8 @@ main() {
 	trap 'exit 143' TERM HUP
 	for kernel in "${kernels[@]}"; do
 		column "$kernel"
+		[ "$kernel" = running ] || [ "$script" != "$here/smoke.sh" ] || [ -z "$hosts" ] ||
+			column "$kernel" launch_hosts
 	done
 	printf '%s passed, %s failed\n' "$total_passed" "$total_failed"
 	[ "$total_failed" -eq 0 ] && [ "$total_passed" -gt 0 ]

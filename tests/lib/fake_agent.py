@@ -43,11 +43,14 @@ NODES = [{"name": "h1", "id": "00" * 16, "self": True, "state": "alive",
           "addresses": ["192.0.2.2"], "port": 7956, "version": None, "apps": 0,
           "endpoints": 0, "since": None, "behind": False,
           "quarantine": "its records are not in order", "keys": []}]
-KEYS = [{"id": "0badcafe", "primary": True, "nodes": 2, "alive": 2},
-        {"id": "00c0ffee", "primary": False, "nodes": 1, "alive": 2}]
+KEYS = [{"id": "0badcafe", "primary": True, "nodes": 2, "alive": 2,
+         "missing": [], "until": None, "messages": 70},
+        {"id": "00c0ffee", "primary": False, "nodes": 1, "alive": 2,
+         "missing": ["h2"], "until": "2026-11-28T03:00:00Z", "messages": 5}]
 CLUSTER = {"state": "on", "cluster": "prod", "node": "h1", "id": "00" * 16,
            "addresses": ["192.0.2.1"], "port": 7956, "pool": "patchbay", "profile": "lan",
-           "encrypted": True, "devices": ["eth0"], "verified": True,
+           "encrypted": True, "identity": "signed",
+           "certificate": {"ca": "0badbeef", "until": "2027-11-21T03:00:00Z"}, "devices": ["eth0"], "verified": True,
            "members": {"alive": 2, "suspect": 1, "dead": 0}, "apps": 2, "endpoints": 1,
            "remote_apps": 3, "remote_endpoints": 4, "quarantined": 1, "conflicts": 0,
            "epoch": 1, "version": 9, "applied": 7, "refused": 0, "frozen": True,

@@ -14,6 +14,7 @@
 LAB_PORT=7956
 LAB_HOSTS=0
 declare -A LAB_AGENT=()
+LAB_WITH=() # what an agent is started by: env NAME=VALUE
 LAB_TAIL=${LAB_TAIL:-12} # lines of each agent shown after a failure
 
 host_v4() { echo "10.77.0.$1"; }
@@ -24,7 +25,7 @@ lan() { nsenter --net=/run/netns/lan -- "$@"; }
 on() { "$SBX/h$1/in" "${@:2}"; }
 pbn() { "$SBX/h$1/in" "$PB" "${@:2}"; }
 # within N OPTION... -- CMD...: `patchbay run` on host N, to its end
-within() { timeout -k 5 "${LIMIT:-30}" "$SBX/h$1/in" "$PB" run "${@:2}"; }
+within() { timeout -k 5 "$((${LIMIT:-30} * ${PB_SLOW:-1}))" "$SBX/h$1/in" "$PB" run "${@:2}"; }
 # lab_start N NAME CMD...: in the background, output in log/NAME.  lab_run N NAME OPTION... -- CMD...:
 # the same under `patchbay run`.  lab_serve: lab_run, and wait for the "listening" of pbsock.
 lab_start() { start "$2" "$SBX/h$1/in" "${@:3}"; }
@@ -101,8 +102,8 @@ lab_answers() { pbn "$1" policy; }
 # lab_agent N: starts it; returns when it answers
 lab_agent() {
 	local n=$1
-	"$SBX/h$n/in" "$BUILD/patchbayd" --config "$SBX/h$n/conf" --run-dir "$SBX/h$n/run" \
-		--bpffs "$SBX/h$n/bpf" --cgroup "$CG/h$n/patchbay" \
+	"$SBX/h$n/in" "${LAB_WITH[@]}" "$BUILD/patchbayd" --config "$SBX/h$n/conf" \
+		--run-dir "$SBX/h$n/run" --bpffs "$SBX/h$n/bpf" --cgroup "$CG/h$n/patchbay" \
 		>> "$SBX/log/agent-h$n" 2>&1 < /dev/null &
 	LAB_AGENT[$n]=$!
 	wait_for 30 lab_answers "$n" && return 0
@@ -193,7 +194,7 @@ lab_tables_equal() {
 # lab_reaches A B: a port where nobody listens is refused
 lab_reaches() { on "$1" "$S" tcp-connect --timeout 1000 "$(host_v4 "$2")" 9 | grep -q ECONNREFUSED; }
 # lab_wait_out SECS: trouble has to last; ends early only with the script
-lab_wait_out() { ! wait_for "$1" false; }
+lab_wait_out() { ! PB_SLOW=1 wait_for "$1" false; }
 # lab_cut A B: no frame goes from A to B and back, by the bridge.  lab_isolate A: to nobody.
 lab_cut() { lab_drop "iifname h$1 oifname h$2" && lab_drop "iifname h$2 oifname h$1"; }
 lab_isolate() { lab_drop "iifname h$1" && lab_drop "oifname h$1"; }

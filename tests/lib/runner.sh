@@ -176,7 +176,7 @@ tier_fuzz-replay() {
 }
 
 tier_budget() { need_root budget && run budget insns 300 "$BUILD/tests/budget"; }
-tier_kernels() { run kernels matrix 3000 bash tests/kernels/run.sh; }
+tier_kernels() { run kernels matrix 6000 bash tests/kernels/run.sh; }
 tier_lint() { run lint all 900 tools/lint.sh; }
 tier_hdr-check() { run hdr-check all 300 tools/hdr_check.sh; }
 

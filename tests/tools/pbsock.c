@@ -164,7 +164,7 @@ bool ps_server_options(int argc, char **argv, struct ps_server *ret)
 		{ "fork", no_argument, NULL, 'k' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct ps_server s = { .workers = 1, .seconds = 120 };
+	struct ps_server s = { .workers = 1, .seconds = 900 };
 
 	for (int c; (c = getopt_long(argc, argv, "6", options, NULL)) != -1;) {
 		switch (c) {
