@@ -69,9 +69,11 @@ int pb_loader_attach_map(struct pb_loader *l, int fd, uint64_t id, struct pb_loa
 int pb_loader_attach_device(struct pb_loader *l, unsigned ifindex, struct pb_loader_report *report);
 
 /* tc.c: devices without links.  The pin is the program's own, and says that we attached it. */
+#define PB_MCL_TC_PROG "pb_mc_tc" /* of another loader (memcached.h), on devices of its own */
 struct pb_tc_place {
 	unsigned ifindex;
 	bool egress;
+	bool memcached; /* a filter beside ours */
 };
 bool pb_is_prog(int fd);
 /* Of the pin "PROGRAM@IFINDEX", a path before it or not; false: it is none of a device. */

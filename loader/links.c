@@ -28,6 +28,9 @@ int pb_link_look(int fd, struct pb_link_look *ret)
 		/* struct { __u32 map_id or ifindex; __u32 attach_type; }, unknown to older headers */
 		look.target = info.netns.netns_ino;
 		look.attach_type = info.netns.attach_type;
+	} else if (info.type == BPF_LINK_TYPE_XDP) {
+		look.target = info.xdp.ifindex;
+		look.attach_type = BPF_XDP;
 	} else {
 		return -EMEDIUMTYPE;
 	}
@@ -109,7 +112,8 @@ static bool is_current(struct pb_loader *l, const char *name, uint32_t prog_id)
 	struct bpf_program *p;
 	uint32_t id;
 
-	if (!l)
+	/* those of memcached.h have a loader of their own */
+	if (!l || !strncmp(name, "pb_mc_", 6))
 		return true;
 	snprintf(prog, sizeof(prog), "%.*s", (int)strcspn(name, "@"), name);
 	p = pb_loader_prog(l, prog);

@@ -32,7 +32,8 @@ static int detach_others(struct pb_loader *l, const unsigned *ifindex, size_t n)
 		struct pb_tc_place at;
 		int e = path ? 0 : -ENOMEM;
 
-		if (!e && pb_tc_place(names[i], &at) && !is_listed(ifindex, n, at.ifindex))
+		if (!e && pb_tc_place(names[i], &at) && !at.memcached &&
+		    !is_listed(ifindex, n, at.ifindex))
 			e = pb_link_remove(path);
 		if (e && e != -ENOENT)
 			err = log_err(e, "cannot remove %s", path ? path : names[i]);

@@ -15,10 +15,16 @@
 
 #define TC_PLACE 0x5bc0 /* handle and priority of our filter */
 
+/* The memcached switch has a filter of its own beside it. */
+static uint32_t number(const struct pb_tc_place *at)
+{
+	return TC_PLACE + at->memcached;
+}
+
 #define PLACE(at, hook, opts, ...) \
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)(at)->ifindex, \
 		    .attach_point = (at)->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS); \
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_PLACE, .priority = TC_PLACE, ##__VA_ARGS__)
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = number(at), .priority = number(at), ##__VA_ARGS__)
 
 bool pb_is_prog(int fd)
 {
@@ -36,6 +42,8 @@ bool pb_is_prog(int fd)
 /* Where the program of that name goes; 0: there is none, or it goes on no device. */
 static char device_prog(const char *name, size_t len)
 {
+	if (len == strlen(PB_MCL_TC_PROG) && !strncmp(PB_MCL_TC_PROG, name, len))
+		return 'D';
 	for (size_t i = 0; i < pb_prog_rows_n; i++)
 		if (!strncmp(pb_prog_rows[i].name, name, len) && !pb_prog_rows[i].name[len] &&
 		    strchr(PB_WHERE_DEVICE, pb_prog_rows[i].where))
@@ -58,6 +66,7 @@ bool pb_tc_place(const char *pin, struct pb_tc_place *ret)
 	if (errno || *end || n > INT32_MAX)
 		return false;
 	*ret = (struct pb_tc_place){ .ifindex = (unsigned)n, .egress = where == 'E' };
+	ret->memcached = !strncmp(name, PB_MCL_TC_PROG "@", sizeof(PB_MCL_TC_PROG));
 	return true;
 }
 
@@ -131,7 +140,7 @@ int pb_tc_create(const struct bpf_program *prog, const struct pb_tc_place *at, c
 		return err;
 	if (id && !is_ours(id)) {
 		pb_log(PB_LOG_ERR, "device %u: filter 0x%x is another program's", at->ifindex,
-		       TC_PLACE);
+		       number(at));
 		return -EBUSY;
 	}
 	/* The pin first: a filter without one would not be found again. */

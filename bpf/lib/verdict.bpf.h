@@ -37,6 +37,18 @@ static __always_inline int verdict_to_tc(int err)
 	return err ? PB_TC_SHOT : PB_TC_NEXT;
 }
 
+/* XDP: 0 passes, anything else drops the frame. */
+static __always_inline int verdict_to_xdp(int err)
+{
+	return err ? XDP_DROP : XDP_PASS;
+}
+
+/* Out by the device that it came in by. */
+static __always_inline int verdict_to_xdp_back(void)
+{
+	return XDP_TX;
+}
+
 /* sk_msg: always passes; a redirect that was made before it takes the message along.  A redirect
  * that missed must not become the verdict: the program's send() would fail with EACCES. */
 static __always_inline int verdict_to_msg(void)

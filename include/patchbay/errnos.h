@@ -7,6 +7,7 @@
 #define PB_ENOENT 2
 #define PB_ENOMEM 12
 #define PB_EACCES 13
+#define PB_EINVAL 22
 #define PB_ENOSPC 28
 #define PB_EPROTONOSUPPORT 93
 #define PB_EOPNOTSUPP 95

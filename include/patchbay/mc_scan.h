@@ -176,19 +176,22 @@ pb_inline __u32 pb_mc_byte(const struct pb_mc_scan *s, __u32 off)
 	return p + 1 <= s->end ? *p : 0;
 }
 
+/* One load, not a load a byte: each has its own ends, and Linux 6.1 walks all their combinations. */
 pb_inline __u32 pb_mc_be16(const struct pb_mc_scan *s, __u32 off)
 {
-	return pb_mc_byte(s, off) << 8 | pb_mc_byte(s, off + 1);
+	__u64 x = pb_mc_load8(s, off);
+
+	return (__u32)(x & 0xff) << 8 | (__u32)(x >> 8 & 0xff);
 }
 
 pb_inline __u32 pb_mc_be32(const struct pb_mc_scan *s, __u32 off)
 {
-	return pb_mc_be16(s, off) << 16 | pb_mc_be16(s, off + 2);
+	return __builtin_bswap32((__u32)pb_mc_load8(s, off));
 }
 
 pb_inline __u64 pb_mc_be64(const struct pb_mc_scan *s, __u32 off)
 {
-	return (__u64)pb_mc_be32(s, off) << 32 | pb_mc_be32(s, off + 4);
+	return __builtin_bswap64(pb_mc_load8(s, off));
 }
 
 pb_inline struct pb_mc_scan pb_mc_scan_init(const void *data, const void *end, __u32 len,

@@ -75,9 +75,12 @@ struct pb_mc_service {
 struct pb_mc_backend {
 	struct pb_addr addr;
 	__be16 port;
-	__u16 flags; /* PB_MC_B_* */
-	__u32 pad;
+	__u16 flags;   /* PB_MC_B_* */
+	__u32 ifindex; /* the device that leads to it, for hosts that forward nothing; 0: not known */
 };
+
+/* pb_mc_devs[ifindex]: devices that take frames of XDP redirects.  Writer: the loader. */
+#define PB_MC_DEVICES 256u
 
 /* pb_mc_allow: LPM over (service, address).  Writer: agent. */
 struct pb_mc_allow_key {
@@ -105,7 +108,7 @@ struct pb_mc_call {
 	__u32 tag;
 	__u16 service;
 	__u8 kind; /* PB_MC_CALL_* */
-	__u8 done; /* a whole reply has passed: the place may be taken */
+	__u8 done; /* the place may be taken: a whole reply has passed, or none will come */
 	struct pb_addr client;
 	struct pb_addr server;
 	__be16 client_port;
@@ -115,10 +118,26 @@ struct pb_mc_call {
 	__u8 smac[6];
 	__be16 vlan; /* tag control of the request, 0: none; if 0x88a8 outside another, the slow path */
 	__u32 ifindex;
-	__u32 set; /* of the key, in the service's cache */
-	__u32 pad;
+	__u32 set;  /* of the key, in the service's cache */
+	__u32 left; /* first part of a multiget: servers that have not said END */
 	__u64 digest;
 	struct pb_mc_token token; /* FETCH */
+	__u32 first; /* a part of a multiget: the tag of the first part; else the call's own */
+	__u32 owner; /* the server's number in the service */
+	__u32 out;   /* the device it left by; 0: not known */
+	__u32 pad;
+};
+
+/*
+ * pb_mc_tags, per CPU: the next place of the CPU's own share of pb_mc_calls.  The upper bits of a tag
+ * go up with each turn through them, so that a tag comes back after PB_MC_TURNS turns only, and not
+ * within `life`.
+ */
+#define PB_MC_TURNS 16u
+struct pb_mc_tags {
+	__u32 next; /* place within the share */
+	__u32 turn;
+	__u64 ended[PB_MC_TURNS]; /* when the turn was over */
 };
 
 /* One of the values of a set.  `seq` is odd while the value is being written. */
@@ -145,8 +164,8 @@ struct pb_mc_set {
 struct pb_mc_value {
 	__u32 key_len;
 	__u32 len; /* of data: "VALUE KEY FLAGS BYTES\r\n" and the value with its "\r\n", without END */
-	__u32 sum;     /* one's complement sum of data, folded to 16 bits */
-	__u32 key_off; /* in data: 6 */
+	__u32 sum; /* one's complement sum of data, folded to 16 bits */
+	__u32 seq; /* odd while the value is being written */
 	__u64 cas;
 	__u8 data[PB_MC_VALUE_SIZE];
 };
@@ -250,6 +269,8 @@ struct pb_mc_cmd {
 
 _Static_assert(sizeof(struct pb_mc_addr_key) == 24, "map key");
 _Static_assert(sizeof(struct pb_mc_lock) == 64, "a cache line");
+_Static_assert(sizeof(struct pb_mc_call) == 128, "two cache lines");
+_Static_assert((PB_MC_PORTS << 16) == PB_MC_TURNS * PB_MC_CALLS, "every tag has a place");
 _Static_assert(_PB_MC_C_MAX <= PB_MC_COUNTERS_MAX, "room for the counters");
 
 #endif /* PATCHBAY_MC_SWITCH_H */

@@ -1,125 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include <stdio.h>
-#include <stdlib.h>
+/* What the switch and the server do, step by step. */
 #include <string.h>
 
-#include "tests/lib/mc_model.h"
+#include "tests/lib/mc_model_internal.h"
 
-static uint32_t without;
-#define PB_MC_GUARD(x) (!(without & (x)))
-#define PB_MC_PENDING 2 /* so that it overflows */
-#include <patchbay/mc_token.h>
-
-#include <patchbay/siphash.h>
-
-#define LIFE 10
-#define EVER (1ULL << 60)
-#define SEEN_MAX (1u << 24)
-#define TRACE_MAX 64
-
-enum msg { NOWHERE, REQUEST, REPLY };
-
-/* Everything there is, without padding that is not zero: it is hashed. */
-struct state {
-	struct pb_mc_slot slot;
-	struct pb_mc_all all;
-	struct pb_mc_token token[MC_OPS][2];
-	uint64_t now;
-	uint8_t server;
-	uint8_t cached;
-	uint8_t copies, echoes, ages, evictions; /* used up */
-	uint8_t passed[MC_OPS];
-	uint8_t msg[MC_OPS][2];	 /* where the copies are */
-	uint8_t read[MC_OPS][2]; /* in their replies */
-	uint8_t ended[MC_OPS];
-	uint8_t result[MC_OPS];
-	uint16_t pred[MC_OPS][2];
-};
-
-struct model {
-	const struct mc_config *c;
-	struct mc_found *found;
-	uint64_t *seen;
-	char trace[TRACE_MAX][24];
-	int depth;
-};
-
-static int is_write(const struct model *m, int i)
-{
-	return m->c->op[i].kind >= MC_OP_SET;
-}
-
-/* One record for all states that cannot be told apart from here on: versions matter only where they
- * are equal, times only where they are over, and nothing of what is gone. */
-static void tidy_gen(struct pb_mc_gen *g, uint64_t now)
-{
-	for (int i = 0; i < PB_MC_PENDING; i++) {
-		if (g->until[i] <= now)
-			g->tag[i] = 0;
-		g->until[i] = 0;
-	}
-	if (g->tag[0] < g->tag[1]) {
-		uint64_t tag = g->tag[0];
-
-		g->tag[0] = g->tag[1];
-		g->tag[1] = tag;
-	}
-	g->muted = g->muted > now;
-	g->version = 0;
-}
-
-static void tidy(const struct model *m, struct state *s)
-{
-	for (int i = 0; i < m->c->ops; i++)
-		for (int k = 0; k < 2; k++) {
-			struct pb_mc_token *t = &s->token[i][k];
-
-			if (s->msg[i][k] != REPLY)
-				s->read[i][k] = 0;
-			t->good &= s->msg[i][k] != NOWHERE;
-			t->slot = t->good && t->slot == s->slot.gen.version;
-			t->all = t->good && t->all == s->all.gen.version;
-		}
-	if (!s->slot.keep.valid)
-		s->slot.keep.all = s->slot.keep.expires = s->cached = 0;
-	else
-		s->slot.keep.all = s->slot.keep.all == s->all.gen.version;
-	tidy_gen(&s->slot.gen, s->now);
-	tidy_gen(&s->all.gen, s->now);
-	s->now = 0;
-}
-
-static int remember(struct model *m, const struct state *s)
-{
-	static const uint8_t key[PB_SIPHASH_KEY_LEN] = "every state once";
-	struct state t = *s;
-	uint64_t h;
-	uint32_t at;
-
-	tidy(m, &t);
-	h = pb_siphash24(key, &t, sizeof(t)) | 1;
-	at = (uint32_t)(h >> 32) % SEEN_MAX;
-	while (m->seen[at] && m->seen[at] != h)
-		at = (at + 1) % SEEN_MAX;
-	if (m->seen[at])
-		return 0;
-	if (m->found->states > SEEN_MAX / 4 * 3) {
-		m->found->full = 1;
-		return 0;
-	}
-	m->seen[at] = h;
-	m->found->states++;
-	return 1;
-}
-
-/* Is there a read left that could be wrong? */
-static int reads_left(const struct model *m, const struct state *s)
-{
-	for (int i = 0; i < m->c->ops; i++)
-		if (m->c->op[i].kind < MC_OP_SET && !s->ended[i])
-			return 1;
-	return 0;
-}
+uint32_t mc_without;
 
 static uint16_t ended_mask(const struct model *m, const struct state *s)
 {
@@ -130,35 +15,6 @@ static uint16_t ended_mask(const struct model *m, const struct state *s)
 	return mask;
 }
 
-static void judge(struct model *m, const struct state *s)
-{
-	struct mc_event e[2 * MC_OPS];
-	size_t at = 0;
-	int n = m->c->ops;
-
-	for (int i = 0; i < m->c->ops; i++)
-		e[i] = (struct mc_event){ .write = (uint8_t)is_write(m, i),
-					  .ended = s->ended[i],
-					  .value =
-						  is_write(m, i) ? m->c->op[i].value : s->result[i],
-					  .pred = s->passed[i] ? s->pred[i][0] : 0xffff };
-	for (int i = 0; i < m->c->ops; i++) {
-		/* not yet begun */
-		if (!s->passed[i])
-			e[i] = (struct mc_event){ .write = 0 };
-		if (is_write(m, i) && s->passed[i] == 2)
-			e[n++] = (struct mc_event){ .write = 1,
-						    .value = m->c->op[i].value,
-						    .pred = s->pred[i][1] };
-	}
-	if (mc_linearizable(e, n, 0))
-		return;
-	m->found->wrong = 1;
-	for (int i = 0; i < m->depth; i++)
-		at += (size_t)snprintf(m->found->trace + at, sizeof(m->found->trace) - at, "%s ",
-				       m->trace[i]);
-}
-
 /* The client of @i has its answer. */
 static void end(struct model *m, struct state *s, int i, uint8_t value)
 {
@@ -166,8 +22,8 @@ static void end(struct model *m, struct state *s, int i, uint8_t value)
 		return;
 	s->ended[i] = 1;
 	s->result[i] = value;
-	if (!is_write(m, i))
-		judge(m, s);
+	if (!mc_is_write(m, i))
+		mc_judge(m, s, m->c->op[i].key);
 }
 
 static uint64_t tag_of(int i, int copy)
@@ -175,164 +31,163 @@ static uint64_t tag_of(int i, int copy)
 	return (uint64_t)(1 + 2 * i + copy);
 }
 
-/* A copy of request @i reaches the switch. */
-static void pass(struct model *m, struct state *s, int i)
+static struct pb_mc_keep *keep_of(struct state *s, int key)
 {
-	int copy = s->passed[i]++;
+	return s->owner == key ? &s->keep : NULL;
+}
+
+/* A get: no lock.  It sees that the value is fresh and its key's, and will copy later; or it goes
+ * to the server, and a fetch may come with it. */
+static void pass_get(struct model *m, struct state *s, int i, int copy, int fetch)
+{
+	int key = m->c->op[i].key;
+
+	if (s->owner == key && s->bytes_key == key && pb_mc_fresh(&s->keep, &s->all, s->now)) {
+		s->msg[i][copy] = READING;
+		s->same[i][copy] = 1;
+		return;
+	}
+	if (!fetch)
+		return;
+	pb_mc_take_all(&s->all, s->now, &s->token[i]);
+	s->fetches++;
+	s->fetch[i] = ASKING;
+	if (m->split)
+		return;
+	pb_mc_take(&s->gen, s->now, &s->token[i]);
+	s->fetch[i] = ASKED;
+}
+
+/* A copy of request @i reaches the switch. */
+void mc_pass(struct model *m, struct state *s, int i, int fetch)
+{
+	int copy = s->passed[i]++, key = m->c->op[i].key;
 	uint64_t tag = m->c->direct ? 0 : tag_of(i, copy);
 
 	s->pred[i][copy] = ended_mask(m, s);
 	s->msg[i][copy] = REQUEST;
 	switch (m->c->op[i].kind) {
-	case MC_OP_GET:
-		if (pb_mc_read(&s->slot, &s->all, s->now, &s->token[i][copy]) == PB_MC_HIT) {
-			s->msg[i][copy] = NOWHERE;
-			m->found->hits++;
-			end(m, s, i, s->cached);
-		}
-		break;
-	case MC_OP_SET: pb_mc_write(&s->slot, &s->all, tag, s->now); break;
-	case MC_OP_QUIET: pb_mc_write(&s->slot, &s->all, 0, s->now); break;
+	case MC_OP_GET: pass_get(m, s, i, copy, fetch); break;
+	case MC_OP_SET: pb_mc_write(&s->gen, keep_of(s, key), &s->all, tag, s->now); break;
+	case MC_OP_QUIET: pb_mc_write(&s->gen, keep_of(s, key), &s->all, 0, s->now); break;
 	case MC_OP_FLUSH: pb_mc_write_all(&s->all, tag, s->now); break;
 	}
 }
 
 /* The server takes it. */
-static void serve(struct model *m, struct state *s, int i, int copy)
+void mc_serve(struct model *m, struct state *s, int i, int copy)
 {
-	int direct = m->c->direct == 2 || (m->c->direct && is_write(m, i));
+	const struct mc_op *op = &m->c->op[i];
+	int direct = m->c->direct == 2 || (m->c->direct && mc_is_write(m, i));
 
-	s->msg[i][copy] = m->c->op[i].kind == MC_OP_QUIET || direct ? NOWHERE : REPLY;
-	if (is_write(m, i))
-		s->server = m->c->op[i].value;
+	s->msg[i][copy] = op->kind == MC_OP_QUIET || direct ? NOWHERE : REPLY;
+	if (op->kind == MC_OP_FLUSH)
+		s->server[0] = s->server[1] = op->value;
+	else if (mc_is_write(m, i))
+		s->server[op->key] = op->value;
 	else
-		s->read[i][copy] = s->server;
-	if (direct && m->c->op[i].kind != MC_OP_QUIET)
-		end(m, s, i, s->server);
+		s->read[i][copy] = s->server[op->key];
+	if (direct && op->kind != MC_OP_QUIET)
+		end(m, s, i, s->server[op->key]);
 }
 
 /* Its reply passes the switch; an echo of it may come later. */
-static void reply(struct model *m, struct state *s, int i, int copy, int echo)
+void mc_reply(struct model *m, struct state *s, int i, int copy, int echo)
 {
+	int key = m->c->op[i].key;
+
 	if (!echo)
 		s->msg[i][copy] = NOWHERE;
 	s->echoes += (uint8_t)echo;
-	switch (m->c->op[i].kind) {
-	case MC_OP_GET:
-		if (pb_mc_keep(&s->slot, &s->all, &s->token[i][copy], EVER, s->now)) {
-			s->cached = s->read[i][copy];
-			m->found->fills++;
-		}
-		break;
-	case MC_OP_SET: pb_mc_written(&s->slot, tag_of(i, copy)); break;
-	case MC_OP_FLUSH: pb_mc_written_all(&s->all, tag_of(i, copy)); break;
-	}
+	if (m->c->op[i].kind == MC_OP_SET)
+		pb_mc_written(&s->gen, keep_of(s, key), tag_of(i, copy));
+	if (m->c->op[i].kind == MC_OP_FLUSH)
+		pb_mc_written_all(&s->all, tag_of(i, copy));
 	end(m, s, i, s->read[i][copy]);
 }
 
-static void walk(struct model *m, const struct state *s);
-
-/* Twins: only the first of them that has not begun begins. */
-static int may_pass(const struct model *m, const struct state *s, int i)
+/* A get that is answered from the cache copies the bytes. */
+void mc_copy_out(struct model *m, struct state *s, int i, int copy)
 {
-	if (s->passed[i])
-		return s->passed[i] < 2 && s->copies < m->c->copies;
-	for (int j = 0; j < i; j++)
-		if (!s->passed[j] && !memcmp(&m->c->op[j], &m->c->op[i], sizeof(m->c->op[i])))
-			return 0;
-	return 1;
-}
-
-static void say(struct model *m, const char *what, int i, int copy)
-{
-	if (m->depth < TRACE_MAX)
-		snprintf(m->trace[m->depth], sizeof(m->trace[0]), "%s%d%s", what, i,
-			 copy ? "'" : "");
-	m->depth++;
-}
-
-static void follow(struct model *m, const struct state *n)
-{
-	walk(m, n);
-	m->depth--;
-}
-
-static void walk_messages(struct model *m, const struct state *s, int i, int copy)
-{
-	struct state n = *s;
-
-	if (s->msg[i][copy] == REQUEST) {
-		say(m, "serve", i, copy);
-		serve(m, &n, i, copy);
-		follow(m, &n);
-	}
-	if (s->msg[i][copy] != REPLY)
+	s->msg[i][copy] = NOWHERE;
+	if (PB_MC_GUARD(MC_G_SEQ) && !s->same[i][copy])
 		return;
-	say(m, "reply", i, copy);
-	reply(m, &n, i, copy, 0);
-	follow(m, &n);
-	if (s->echoes < m->c->echoes) {
-		n = *s;
-		say(m, "echo", i, copy);
-		reply(m, &n, i, copy, 1);
-		follow(m, &n);
-	}
+	m->found->hits++;
+	end(m, s, i, s->bytes);
 }
 
-static void walk_time(struct model *m, const struct state *s)
+/* A fill takes the way, if its token is good. */
+static void take(struct state *s, int i)
 {
-	struct state n = *s;
-
-	if (s->ages < m->c->ages) {
-		say(m, "age", s->ages, 0);
-		n.ages++;
-		n.now += LIFE + 1;
-		memset(n.msg, NOWHERE, sizeof(n.msg));
-		follow(m, &n);
-	}
-	if (s->slot.keep.valid && s->evictions < m->c->evictions) {
-		n = *s;
-		say(m, "evict", s->evictions, 0);
-		n.evictions++;
-		n.slot.keep.valid = 0;
-		follow(m, &n);
-	}
-}
-
-static void walk(struct model *m, const struct state *s)
-{
-	if (m->found->wrong || !reads_left(m, s) || !remember(m, s))
+	s->fetch[i] = NONE;
+	if (s->taken || !pb_mc_same(&s->gen, &s->token[i]) ||
+	    !pb_mc_same_all(&s->all, &s->token[i], s->now))
 		return;
-	for (int i = 0; i < m->c->ops; i++) {
-		if (may_pass(m, s, i)) {
-			struct state n = *s;
-
-			say(m, "pass", i, s->passed[i]);
-			n.copies += s->passed[i];
-			pass(m, &n, i);
-			follow(m, &n);
-		}
-		walk_messages(m, s, i, 0);
-		walk_messages(m, s, i, 1);
-	}
-	walk_time(m, s);
+	pb_mc_drop(&s->keep);
+	s->owner = MC_NO_KEY;
+	s->taken = 1;
+	s->fetch[i] = TAKEN;
 }
 
-void mc_model_run(const struct mc_config *c, struct mc_found *ret)
+static void give(struct model *m, struct state *s, int i)
 {
-	struct model m = { .c = c, .found = ret };
-	struct state s;
+	s->taken = s->locked = 0;
+	s->fetch[i] = NONE;
+	s->owner = m->c->op[i].key;
+	s->keep = s->next;
+	memset(&s->next, 0, sizeof(s->next));
+	m->found->fills++;
+}
 
-	memset(ret, 0, sizeof(*ret));
-	memset(&s, 0, sizeof(s));
-	s.all.life = LIFE;
-	s.now = 1;
-	without = c->without;
-	m.seen = calloc(SEEN_MAX, sizeof(*m.seen));
-	if (!m.seen) {
-		ret->full = 1;
-		return;
+/* The last look at the token, with the set's lock, which give() ends. */
+static void look(struct model *m, struct state *s, int i)
+{
+	int kept;
+
+	s->next = s->keep;
+	s->locked = 1;
+	s->fetch[i] = LOCKED;
+	kept = pb_mc_keep(&s->gen, &s->next, &s->all, &s->token[i], MC_EVER, s->now);
+	if (!kept && !PB_MC_GUARD(MC_G_LAST)) {
+		kept = 1;
+		s->next = (struct pb_mc_keep){ .all = s->token[i].all, MC_EVER, 1, 0 };
 	}
-	walk(&m, &s);
-	free(m.seen);
+	if (!kept) {
+		s->taken = s->locked = 0;
+		s->fetch[i] = NONE;
+		memset(&s->next, 0, sizeof(s->next));
+	} else if (!m->split) {
+		give(m, s, i);
+	}
+}
+
+/* The next step of a fetch. */
+void mc_fetch_step(struct model *m, struct state *s, int i)
+{
+	int key = m->c->op[i].key;
+
+	switch (s->fetch[i]) {
+	case ASKING:
+		pb_mc_take(&s->gen, s->now, &s->token[i]);
+		s->fetch[i] = ASKED;
+		break;
+	case ASKED:
+		s->got[i] = s->server[key];
+		s->fetch[i] = ANSWERED;
+		break;
+	case ANSWERED: take(s, i); break;
+	case TAKEN:
+		memset(s->same, 0, sizeof(s->same));
+		s->bytes_key = (uint8_t)key;
+		s->bytes = s->got[i];
+		s->fetch[i] = WRITTEN;
+		break;
+	case WRITTEN:
+		s->next = s->keep;
+		s->locked = 1;
+		s->fetch[i] = LOCKED;
+		look(m, s, i);
+		break;
+	case LOCKED: give(m, s, i); break;
+	}
 }
