@@ -116,7 +116,7 @@ BUDGET_BIN := $(B)/tests/budget
 # ---- targets for people ----------------------------------------------------------------------
 
 .PHONY: help all deps dev check check-now tests unit test-bpf e2e fuzz-replay budget kernels demo \
-	bench fuzz soak format format-check lint hdr-check man install clean FORCE
+	demo-memcached bench fuzz soak format format-check lint hdr-check man install clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9_.-]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' Makefile
@@ -135,11 +135,11 @@ check: ## install what is missing, then every test tier (root); T=stem: the test
 	@+$(MAKE) $(parallel) DEVELOPER=1 check-now
 
 TIERS := $(if $T,,lint hdr-check) unit bpf e2e fuzz-replay $(if $T,,budget kernels)
-# Guests are slow: of tests/bpf the two that say most about a kernel, and no torture of splices;
-# `make kernels` runs them all.
+# Guests are slow: of tests/bpf the two that say most about a kernel, no torture of splices, of the labs
+# one test each; `make kernels` runs them all.
 check-now: all tests
 	@PB_KERNEL_TESTS="$${PB_KERNEL_TESTS-identity|datagram}" PB_KERNEL_TORT="$${PB_KERNEL_TORT-no}" \
-		tests/lib/runner.sh $(TIERS)
+		PB_KERNEL_HOSTS="$${PB_KERNEL_HOSTS-hosts_connect memcached_smoke}" tests/lib/runner.sh $(TIERS)
 
 tests: $(UNIT_BINS) $(LIVE_BINS) $(REPLAY_BINS) $(TOOL_BINS) $(if $T,,$(BUDGET_BIN))
 
@@ -166,7 +166,12 @@ demo: ## install what is missing, build, run the story of README.md with real pr
 	@+$(MAKE) $(parallel) all $(TOOL_BINS)
 	@bash deploy/demo.sh
 
-bench: all $(BENCH_BINS) ## paired measurements into build/bench.tsv; PART=identity: one part (root)
+demo-memcached: ## the same for the memcached switch: client, switch, two servers (root)
+	@tools/deps.sh
+	@+$(MAKE) $(parallel) all $(TOOL_BINS)
+	@bash deploy/demo-memcached.sh
+
+bench: all $(BENCH_BINS) $(TOOL_BINS) ## paired measurements into build/bench.tsv; PART=identity: one part (root)
 	@tests/bench/bench.sh $(PART)
 
 fuzz: $(FUZZ_BINS) ## libFuzzer on every target for SECS=60 seconds each
@@ -204,7 +209,8 @@ install: all man ## into DESTDIR, PREFIX=/usr
 	install -D -m755 $(B)/patchbayd $(DESTDIR)$(PREFIX)/sbin/patchbayd
 	install -D -m755 $(B)/patchbay-helper $(DESTDIR)$(PREFIX)/sbin/patchbay-helper
 	install -D -m755 $(B)/patchbay $(DESTDIR)$(PREFIX)/bin/patchbay
-	install -d $(DESTDIR)$(SYSCONFDIR)/patchbay/patchbay.conf.d $(DESTDIR)$(SYSCONFDIR)/patchbay/identity.d
+	install -d $(DESTDIR)$(SYSCONFDIR)/patchbay/patchbay.conf.d $(DESTDIR)$(SYSCONFDIR)/patchbay/identity.d \
+		$(DESTDIR)$(SYSCONFDIR)/patchbay/services.d
 	for f in $(wildcard deploy/*.service deploy/systemd/*.service); do \
 		install -D -m644 $$f $(DESTDIR)$(UNITDIR)/$${f##*/}; done
 	for f in $(notdir $(MANS)); do \

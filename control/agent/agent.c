@@ -13,39 +13,9 @@
 #include "destroy.h"
 #include "events.h"
 #include "loader.h"
+#include "memcached.h"
 #include "scope.h"
 #include "util.h"
-
-static const struct {
-	const char *code, *text;
-} warnings[_PB_W_MAX] = {
-#define PB_X(sym, code, text) [PB_W_##sym] = { code, text },
-	PB_WARNINGS(PB_X)
-#undef PB_X
-};
-
-const char *pb_warning_code(unsigned w)
-{
-	return warnings[w].code;
-}
-
-const char *pb_warning_text(unsigned w)
-{
-	return warnings[w].text;
-}
-
-void pb_agent_warn(struct pb_agent *a, enum pb_warning w, bool on)
-{
-	uint32_t bit = 1u << w;
-
-	if (!!(a->warnings & bit) == on)
-		return;
-	a->warnings ^= bit;
-	if (on)
-		log_warn("%s", warnings[w].text);
-	else
-		log_info("over: %s", warnings[w].text);
-}
 
 int pb_refuse(int err, const char *fmt, ...)
 {
@@ -239,6 +209,7 @@ static int start(struct pb_agent *a)
 	pb_agent_warn(a, PB_W_EVENTS, err != 0);
 	pb_destroy_start(a);
 	pb_cluster_start(a);
+	pb_memcached_start(a);
 	err = start_server(a);
 	if (!err)
 		err = write_pid_file(a);
@@ -294,6 +265,7 @@ static void stop(struct pb_agent *a)
 	a->stopping = true;
 	pb_notify("STOPPING=1");
 	pb_server_stop(a->server);
+	pb_memcached_stop(a);
 	pb_cluster_stop(a);
 	pb_events_stop(a);
 	pb_destroy_stop(a);
@@ -348,6 +320,7 @@ static void prepare_process(void)
 static void fini(struct pb_agent *a)
 {
 	pb_privsep_stop(&a->helper);
+	pb_memcached_free(a);
 	pb_cluster_free(a);
 	pb_registry_free(a->registry);
 	pb_maps_free(a->maps);

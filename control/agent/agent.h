@@ -29,6 +29,7 @@
 
 struct pb_cluster;
 struct pb_loader;
+struct pb_memcached;
 struct pb_destroyer;
 struct pb_history;
 struct pb_scopes;
@@ -59,8 +60,16 @@ struct pb_agent_opts {
 	X(WATCH, "watch", "cgroups cannot be watched: scopes are released with a delay") \
 	X(CLUSTER, "cluster", \
 	  "the sockets of the cluster are not open: other nodes are not heard") \
+	X(CERT, "certificate", \
+	  "the certificate of this node runs out within 14 days, or has: renew it") \
+	X(KEY_WORN, "key-worn", \
+	  "the key of the cluster has encrypted 2^31 messages: change it, see 'patchbay keys'") \
+	X(KEY_FILE, "key-file", \
+	  "the key in use is not the one that key-file has first: see the log") \
 	X(PEERS, "peers", \
 	  "identities from other nodes cannot be verified: nobody there is let in, or reached") \
+	X(MEMCACHED, "memcached", \
+	  "the memcached switch cannot be loaded, see the log: its services are not served") \
 	X(EVENTS, "events", "the event ring cannot be read: why and events show nothing")
 
 enum pb_warning {
@@ -93,6 +102,7 @@ struct pb_agent {
 	struct pb_history *history;
 	struct pb_destroyer *destroyer; /* NULL: cannot destroy sockets here */
 	struct pb_cluster *cluster;
+	struct pb_memcached *memcached;
 	struct pb_names *names;
 	struct pb_server *server;
 	struct pb_ratelimit run_rate;

@@ -28,6 +28,7 @@ void pb_config_free(struct pb_config_file *c)
 	free(c->values);
 	free(c->scopes);
 	free(c->services);
+	pb_services_free(c);
 	free(c->announces);
 	free(c->grants);
 	free(c->grant_src);

@@ -44,7 +44,10 @@ struct pb_config_agent {
 	char cgroup[PB_CONFIG_PATH_MAX]; /* empty: "patchbay" below the cgroup2 mount */
 	char bpffs[PB_CONFIG_PATH_MAX];
 	char run_dir[PB_CONFIG_PATH_MAX];
+	char services[PB_CONFIG_PATH_MAX]; /* empty: services.d beside the file */
 };
+
+#define PB_CONFIG_NAT_MAX 16
 
 /* [cluster]: what `cluster init` and `cluster join` do not say themselves (cluster.h). */
 struct pb_config_cluster {
@@ -56,7 +59,19 @@ struct pb_config_cluster {
 	uint8_t pool;			    /* enum pb_config_pool */
 	uint8_t profile;		    /* enum pb_config_profile */
 	bool insecure;			    /* without a key nothing is encrypted */
+	struct pb_config_nat {
+		struct pb_addr net;
+		uint32_t bits;
+	} nat[PB_CONFIG_NAT_MAX]; /* of nodes behind address translation */
+	unsigned n_nat;
+	uint8_t identity;	     /* enum pb_config_identity */
+	char ca[PB_CONFIG_PATH_MAX]; /* public key of the cluster's CA; all three or none */
+	char cert[PB_CONFIG_PATH_MAX];
+	char key[PB_CONFIG_PATH_MAX];
+	char key_file[PB_CONFIG_PATH_MAX]; /* of the keys of gossip; empty: cluster.json alone */
+	bool serf_keys;			   /* pool = serf: its queries may list and change keys */
 };
+enum pb_config_identity { PB_IDENTITY_SHARED, PB_IDENTITY_SIGNED };
 enum pb_config_pool { PB_POOL_PATCHBAY, PB_POOL_SERF };
 enum pb_config_profile { PB_PROFILE_LAN, PB_PROFILE_WAN, PB_PROFILE_FAST };
 
@@ -89,6 +104,7 @@ struct pb_config_announce {
 	struct pb_grant grant; /* names, ips and tags of it */
 };
 
+struct mcs_service; /* memcached/service.h */
 struct pb_config_value; /* text and source of every value, for printing */
 
 struct pb_config_file {
@@ -103,6 +119,8 @@ struct pb_config_file {
 	size_t n_services;
 	struct pb_config_announce *announces;
 	size_t n_announces;
+	struct mcs_service **memcached; /* of services.d */
+	size_t n_memcached;
 	struct pb_grant *grants;
 	struct pb_config_src *grant_src;
 	size_t n_grants;
@@ -128,6 +146,12 @@ int pb_config_load_with(const char *path, const char *identity_dir,
 			const struct pb_config_lookup *lookup, struct pb_config_file **ret,
 			char err[PB_CONFIG_ERR_LEN]);
 void pb_config_free(struct pb_config_file *c);
+
+/* ---- config_services.c ---- */
+/* All *.json of the folder of services, which may be missing: that of the configuration, else services.d
+ * beside the file @path.  err: "FILE: sentence". */
+int pb_services_load_for(struct pb_config_file *c, const char *path, char err[PB_CONFIG_ERR_LEN]);
+void pb_services_free(struct pb_config_file *c);
 
 /* As a file that loads to the same; with_source: where each value comes from, as a comment. */
 void pb_config_print(FILE *f, const struct pb_config_file *c, bool with_source);

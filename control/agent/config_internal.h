@@ -107,6 +107,7 @@ int cfg_parse_cluster_address(void *obj, const struct cfg_key *key, const char *
 int cfg_parse_cluster_node(void *obj, const struct cfg_key *key, const char *value, char *err);
 int cfg_parse_port(void *obj, const struct cfg_key *key, const char *value, char *err);
 int cfg_parse_devices(void *obj, const struct cfg_key *key, const char *value, char *err);
+int cfg_parse_nat(void *obj, const struct cfg_key *key, const char *value, char *err);
 int cfg_check_cluster(const struct pb_config_file *c, char err[PB_CONFIG_ERR_LEN]);
 
 /* ---- config_check.c ---- */

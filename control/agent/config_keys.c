@@ -224,6 +224,13 @@ static int parse_profile(void *obj, const struct cfg_key *key, const char *value
 	return one_of(value, words, field(obj, key), err);
 }
 
+static int parse_identity(void *obj, const struct cfg_key *key, const char *value, char *err)
+{
+	static const char *const words[] = { "shared", "signed", NULL };
+
+	return one_of(value, words, field(obj, key), err);
+}
+
 /* Checked after all files are read: cfg_resolve(). */
 static int parse_later(void *obj, const struct cfg_key *key, const char *value, char *err)
 {
@@ -272,6 +279,9 @@ const struct cfg_key cfg_keys[] = {
 	  AT(agent, bpffs), 0 },
 	{ CFG_AGENT, "run_dir", "/run/patchbay", "folder of the control socket", parse_run_dir,
 	  AT(agent, run_dir), 0 },
+	{ CFG_AGENT, "services", "",
+	  "folder of services as JSON; empty: services.d beside patchbay.conf", parse_path,
+	  AT(agent, services), 0 },
 	{ CFG_CLUSTER, "node", "", "name of this node, unique in the cluster; empty: the host's",
 	  cfg_parse_cluster_node, AT(cluster, node), 0 },
 	{ CFG_CLUSTER, "address", "auto",
@@ -291,6 +301,23 @@ const struct cfg_key cfg_keys[] = {
 	  AT(cluster, profile), 0 },
 	{ CFG_CLUSTER, "insecure", "off", "allow a cluster without a key: on or off", parse_switch,
 	  AT(cluster, insecure), 0 },
+	{ CFG_CLUSTER, "nat", "",
+	  "networks of nodes that address translation is on the way to; the same on both ends",
+	  cfg_parse_nat, 0, 0, 0 },
+	{ CFG_CLUSTER, "identity", "shared",
+	  "shared: who has the key is believed; signed: what nodes announce must be signed",
+	  parse_identity, AT(cluster, identity), 0 },
+	{ CFG_CLUSTER, "ca", "", "file of the public key of the cluster's CA", parse_path,
+	  AT(cluster, ca), 0 },
+	{ CFG_CLUSTER, "cert", "", "file of this node's certificate", parse_path, AT(cluster, cert),
+	  0 },
+	{ CFG_CLUSTER, "key", "", "file of the private key of the certificate", parse_path,
+	  AT(cluster, key), 0 },
+	{ CFG_CLUSTER, "key-file", "", "file of the cluster's keys, watched; empty: none",
+	  parse_path, AT(cluster, key_file), 0 },
+	{ CFG_CLUSTER, "serf-key-queries", "off",
+	  "with pool = serf: may Serf's agents list and change keys here: on or off", parse_switch,
+	  AT(cluster, serf_keys), 0 },
 	{ CFG_POLICY, "rule", NULL, "allow|deny from SEL to SEL[:PORT][/tcp|/udp]", parse_rule, 0,
 	  0, KEY_REPEAT },
 	{ CFG_SPLICE, "service", NULL, "NAME:PORT on|off, before what its application says",

@@ -2,7 +2,9 @@
 /* From a line to its answer. */
 #include "ops.h"
 
+#include "cluster.h"
 #include "events.h"
+#include "memcached.h"
 #include "util.h"
 
 static pb_op_fn *const handlers[_PB_REQ_MAX] = {
@@ -28,6 +30,13 @@ static pb_op_fn *const handlers[_PB_REQ_MAX] = {
 	[PB_REQ_KEYS] = pb_op_keys,
 	[PB_REQ_KEY] = pb_op_key,
 	[PB_REQ_DRAIN] = pb_op_drain,
+	[PB_REQ_MEMCACHED] = pb_op_memcached,
+	[PB_REQ_MEMCACHED_STATS] = pb_op_memcached_stats,
+	[PB_REQ_MEMCACHED_TOP] = pb_op_memcached_top,
+	[PB_REQ_MEMCACHED_ADD] = pb_op_memcached_add,
+	[PB_REQ_MEMCACHED_SET] = pb_op_memcached_set,
+	[PB_REQ_MEMCACHED_REMOVE] = pb_op_memcached_remove,
+	[PB_REQ_MEMCACHED_DRAIN] = pb_op_memcached_drain,
 };
 
 int pb_op_fail(struct pb_op_ctx *c, int err, const char *fmt, ...)
@@ -84,6 +93,8 @@ static void line(void *arg, struct pb_conn *conn, const char *text, size_t len)
 static void closed(void *arg, struct pb_conn *conn)
 {
 	pb_events_unfollow(arg, conn);
+	pb_cluster_unheard(arg, conn);
+	pb_memcached_unwait(arg, conn);
 }
 
 const struct pb_server_ops pb_ops = { .line = line, .closed = closed };

@@ -12,7 +12,7 @@ struct pb_op_ctx {
 	const struct pb_request *req;
 	json_t *out;	      /* {"ok":true}: add the answer's fields */
 	char err[PB_ERR_LEN]; /* one clear sentence when the op fails */
-	bool streaming;	      /* set by the op: lines follow, ->out is not sent */
+	bool streaming;	      /* set by the op: lines follow, ->out is not sent now */
 };
 
 /* 0 or a negative errno. */
@@ -44,6 +44,13 @@ pb_op_fn pb_op_cluster_leave; /* ops_cluster.c */
 pb_op_fn pb_op_keys;	      /* ops_cluster.c */
 pb_op_fn pb_op_key;	      /* ops_cluster.c */
 pb_op_fn pb_op_drain;	      /* ops_drain.c */
+pb_op_fn pb_op_memcached;	 /* ops_memcached.c */
+pb_op_fn pb_op_memcached_stats;	 /* ops_memcached.c */
+pb_op_fn pb_op_memcached_top;	 /* ops_memcached.c */
+pb_op_fn pb_op_memcached_add;	 /* ops_memcached.c */
+pb_op_fn pb_op_memcached_set;	 /* ops_memcached.c */
+pb_op_fn pb_op_memcached_remove; /* ops_memcached.c */
+pb_op_fn pb_op_memcached_drain;	 /* ops_memcached.c */
 
 /* "errno" and "message" of a failed answer. */
 json_t *pb_ops_error(int err, const char *text);

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "events.h"
+#include "memcached.h"
 #include "ops.h"
 #include "util.h"
 #include "view.h"
@@ -136,6 +137,7 @@ int pb_op_why(struct pb_op_ctx *c)
 	pb_events_drain(c->agent);
 	json_object_set_new(c->out, "decisions", decisions(c, &t, app, ref));
 	live_flows(c, &t, app, ref);
+	json_object_set_new(c->out, "memcached", pb_view_memcached_at(c->agent, &t));
 	answer = json_object();
 	err = pb_check_json(c->agent, app, dest, PB_PROTO_TCP, answer, c->err);
 	if (!err)

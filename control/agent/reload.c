@@ -3,6 +3,7 @@
 #include <patchbay/addr.h>
 
 #include "agent.h"
+#include "memcached.h"
 #include "scope.h"
 #include "util.h"
 #include "view.h"
@@ -147,6 +148,7 @@ int pb_reload(struct pb_agent *a, json_t **ret_changed, char err[PB_ERR_LEN])
 	struct pb_config_file *next = NULL, *old = a->conf;
 	char text[PB_CONFIG_ERR_LEN] = "";
 	const char *fixed;
+	json_t *list;
 	int r = pb_agent_load_config(a->opts, &next, text);
 
 	if (r) {
@@ -164,7 +166,9 @@ int pb_reload(struct pb_agent *a, json_t **ret_changed, char err[PB_ERR_LEN])
 		pb_config_free(next);
 		return -EBUSY;
 	}
-	r = put_in_force(a, next, err);
+	r = pb_memcached_may(a, next, err);
+	if (!r)
+		r = put_in_force(a, next, err);
 	if (r) {
 		pb_config_free(next);
 		return r;
@@ -174,8 +178,12 @@ int pb_reload(struct pb_agent *a, json_t **ret_changed, char err[PB_ERR_LEN])
 	pb_node_look(a);
 	pb_scope_conf_refresh(a);
 	pb_resolver_look(a);
+	list = changes(old, next);
+	pb_memcached_reload(a, next, list);
 	if (ret_changed)
-		*ret_changed = changes(old, next);
+		*ret_changed = list;
+	else
+		json_decref(list);
 	pb_config_free(old);
 	log_info("configuration read again: %zu rules, %zu scopes, %zu grants", next->n_rules,
 		 next->n_scopes, next->n_grants);

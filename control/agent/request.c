@@ -6,7 +6,7 @@
 
 #include "util.h"
 
-enum field_type { F_STRING, F_STRINGS, F_TOKEN, F_BOOL, F_INT };
+enum field_type { F_STRING, F_STRINGS, F_TOKEN, F_BOOL, F_INT, F_OBJECT };
 
 struct field {
 	const char *name;
@@ -14,7 +14,7 @@ struct field {
 	bool required;
 };
 
-#define FIELDS_MAX 7
+#define FIELDS_MAX 8
 
 static const struct {
 	const char *name;
@@ -30,7 +30,8 @@ static const struct {
 			   { "egress", F_STRING, false },
 			   { "local", F_STRING, false },
 			   { "mode", F_STRING, false },
-			   { "splice", F_STRING, false } } },
+			   { "splice", F_STRING, false },
+			   { "no_wait", F_BOOL, false } } },
 	[PB_REQ_APPS] = { "apps", false, { { 0 } } },
 	[PB_REQ_SERVICES] = { "services", false, { { 0 } } },
 	[PB_REQ_ENDPOINTS] = { "endpoints", false, { { "service", F_STRING, false } } },
@@ -85,6 +86,23 @@ static const struct {
 			     { "app", F_STRING, false },
 			     { "endpoint", F_INT, false },
 			     { "undo", F_BOOL, false } } },
+	[PB_REQ_MEMCACHED] = { "memcached", false, { { "name", F_STRING, false } } },
+	[PB_REQ_MEMCACHED_STATS] = { "memcached-stats", false, { { "name", F_STRING, false } } },
+	[PB_REQ_MEMCACHED_TOP] = { "memcached-top",
+				   true,
+				   { { "name", F_STRING, false },
+				     { "sort", F_STRING, false },
+				     { "limit", F_INT, false } } },
+	[PB_REQ_MEMCACHED_ADD] = { "memcached-add", true, { { "service", F_OBJECT, true } } },
+	[PB_REQ_MEMCACHED_SET] = { "memcached-set",
+				   true,
+				   { { "name", F_STRING, true }, { "set", F_STRINGS, true } } },
+	[PB_REQ_MEMCACHED_REMOVE] = { "memcached-remove", true, { { "name", F_STRING, true } } },
+	[PB_REQ_MEMCACHED_DRAIN] = { "memcached-drain",
+				     true,
+				     { { "name", F_STRING, true },
+				       { "server", F_STRING, true },
+				       { "undo", F_BOOL, false } } },
 };
 
 static const char *const type_text[] = {
@@ -94,6 +112,7 @@ static const char *const type_text[] = {
 	[F_TOKEN] = "a token of at most 2048 bytes",
 	[F_BOOL] = "true or false",
 	[F_INT] = "a whole number from 0 to 1000000",
+	[F_OBJECT] = "an object",
 };
 
 __attribute__((format(printf, 3, 4))) static int fail(char err[PB_REQ_ERR], int code,
@@ -166,6 +185,7 @@ static bool type_ok(const json_t *v, enum field_type type)
 	case F_INT:
 		return json_is_integer(v) && json_integer_value(v) >= 0 &&
 		       json_integer_value(v) <= 1000000;
+	case F_OBJECT: return json_is_object(v); /* who takes it checks what is inside */
 	}
 	return false;
 }

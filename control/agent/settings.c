@@ -4,12 +4,29 @@
 
 #include "agent.h"
 #include "cgroup.h"
+#include "memcached.h"
 #include "util.h"
 
 #define DEFAULT_CONFIG "/etc/patchbay/patchbay.conf"
 #define DEFAULT_RUN_DIR "/run/patchbay"
 #define DEFAULT_BPFFS "/sys/fs/bpf"
 #define HELPER_NAME "patchbay-helper"
+
+/* The services too: they are in force with the rest, or nothing is. */
+static int load(const char *path, char *identity, struct pb_config_file **ret,
+		char err[PB_CONFIG_ERR_LEN])
+{
+	struct pb_config_file *c = NULL;
+	int e = pb_config_load(path, identity, &c, err);
+
+	if (!e)
+		e = pb_services_load_for(c, path, err);
+	if (e)
+		pb_config_free(c);
+	else
+		*ret = c;
+	return e;
+}
 
 int pb_agent_load_config(const struct pb_agent_opts *opts, struct pb_config_file **ret,
 			 char err[PB_CONFIG_ERR_LEN])
@@ -28,7 +45,7 @@ int pb_agent_load_config(const struct pb_agent_opts *opts, struct pb_config_file
 	}
 	strcpy(copy, path);
 	snprintf(identity, sizeof(identity), "%s/identity.d", dirname(copy));
-	return pb_config_load(path, identity, ret, err);
+	return load(path, identity, ret, err);
 }
 
 static int choose(char ret[PATH_MAX], const char *option, const char *configured, const char *dflt)

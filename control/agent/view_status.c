@@ -4,6 +4,7 @@
 
 #include "event_json.h"
 #include "loader.h"
+#include "memcached.h"
 #include "scope.h"
 #include "util.h"
 #include "view.h"
@@ -134,7 +135,7 @@ json_t *pb_view_status(struct pb_agent *a)
 
 	pb_maps_stats(a->maps, stats);
 	return json_pack("{s:s, s:i, s:I, s:I, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:o, "
-			 "s:o, s:o, s:o}",
+			 "s:o, s:o, s:o, s:o}",
 			 "version", PB_VERSION, "pid", (int)getpid(), "uptime_s",
 			 (json_int_t)((pb_now_ns() - a->start_ns) / 1000000000), "generation",
 			 (json_int_t)a->kernel.gen, "mode", pb_mode_name(a->kernel.mode),
@@ -143,5 +144,6 @@ json_t *pb_view_status(struct pb_agent *a)
 			 length_and_free(pb_view_services(a)), "endpoints",
 			 length_and_free(pb_view_service_endpoints(a, NULL)), "events_lost",
 			 (json_int_t)stats[PB_R_EVENT_LOST], "reasons", reasons_json(stats), "dns",
-			 dns_json(a), "splice", splice_json(a), "warnings", warnings);
+			 dns_json(a), "splice", splice_json(a), "memcached",
+			 pb_view_memcached_sum(a), "warnings", warnings);
 }

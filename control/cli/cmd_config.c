@@ -82,6 +82,8 @@ int cmd_config(const struct cli *c, const struct cli_args *a)
 		return cli_error(c, CLI_NO, errno, "cannot read '%.200s': %s", file,
 				 strerror(errno));
 	ret = pb_config_load(file, dir, &conf, err);
+	if (!ret)
+		ret = pb_services_load_for(conf, file, err);
 	if (ret)
 		return cli_error(c, CLI_NO, -ret, "%s", *err ? err : strerror(-ret));
 	return strcmp(a->pos[0], "check") ? show(c, conf) : check(c, conf);

@@ -12,6 +12,7 @@ static void (*const checks[])(struct doctor *d) = {
 	doctor_cgroup2,	   doctor_bpffs,  doctor_pins,	   doctor_links,
 	doctor_agent,	   doctor_memory, doctor_foreign,  doctor_ipv6,
 	doctor_bindv6only, doctor_names,  doctor_hosts,	   doctor_procs,
+	doctor_memcached,
 };
 
 int doctor_read_line(const char *path, char *buf, size_t len)
@@ -60,10 +61,11 @@ int cmd_doctor(const struct cli *c, const struct cli_args *a)
 	struct doctor d = { .c = c, .lines = lines };
 	int code;
 
-	(void)a;
 	if (!lines)
 		return cli_oom(c);
-	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+	if (cli_value(a, "dev"))
+		doctor_device(&d, a);
+	for (size_t i = 0; !cli_value(a, "dev") && i < ARRAY_SIZE(checks); i++)
 		checks[i](&d);
 	if (c->json) {
 		out = json_pack("{s:O,s:i,s:i}", "checks", lines, "warned", (int)d.warned, "failed",

@@ -101,6 +101,21 @@ static void print_splice(const json_t *s)
 		line("splice", "not possible: %s", cli_str(s, "why"));
 }
 
+static void print_memcached(const json_t *m)
+{
+	long long n = cli_int(m, "services"), off = n - cli_int(m, "on");
+	const json_t *s;
+	size_t i;
+
+	if (n <= 0)
+		return;
+	line("memcached", "%lld service%s (%lld not served), %lld servers (%lld away), %lld cached",
+	     n, n == 1 ? "" : "s", off, cli_int(m, "servers"), cli_int(m, "away"),
+	     cli_int(m, "cached"));
+	json_array_foreach (json_object_get(m, "uncached"), i, s)
+		line("", "%s: the cache is off: %s", cli_str(s, "name"), cli_str(s, "why"));
+}
+
 static int print_answer(const struct cli *c, const json_t *a)
 {
 	const json_t *dns = json_object_get(a, "dns"), *w;
@@ -123,6 +138,7 @@ static int print_answer(const struct cli *c, const json_t *a)
 	else
 		line("dns", "off");
 	print_splice(json_object_get(a, "splice"));
+	print_memcached(json_object_get(a, "memcached"));
 	json_array_foreach (json_object_get(a, "warnings"), i, w)
 		line("warning", "%s (%s)", cli_str(w, "text"), cli_str(w, "code"));
 	code = print_maps(c, json_object_get(a, "maps"));

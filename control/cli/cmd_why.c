@@ -34,6 +34,8 @@ int cmd_why(const struct cli *c, const struct cli_args *a)
 	more = cli_int(answer, "flows_total") - (long long)i;
 	if (more > 0)
 		printf("live: and %lld more\n", more);
+	json_array_foreach (json_object_get(answer, "memcached"), i, flow)
+		puts(json_is_string(flow) ? json_string_value(flow) : "-");
 	now = json_object_get(answer, "answer");
 	text = strdup(json_is_string(now) ? json_string_value(now) : cli_str(now, "text"));
 	if (!text)

@@ -164,6 +164,15 @@ int ctl_recv(struct ctl *k, int timeout_ms, json_t **ret)
 	return 0;
 }
 
+static int deadline(const json_t *req)
+{
+	const char *op = json_string_value(json_object_get(req, "op"));
+	bool slow = op && (!strcmp(op, "memcached-add") || !strcmp(op, "memcached-set") ||
+			   !strcmp(op, "reload"));
+
+	return slow ? CTL_LONG_MS : CTL_TIMEOUT_MS;
+}
+
 int ctl_ask(const char *run_dir, const json_t *req, int pass_fd, json_t **ret)
 {
 	_cleanup_(ctl_close) struct ctl k = CTL_CLOSED;
@@ -174,5 +183,5 @@ int ctl_ask(const char *run_dir, const json_t *req, int pass_fd, json_t **ret)
 	err = ctl_open(&k, run_dir);
 	if (!err)
 		err = ctl_send(&k, req, pass_fd);
-	return err ? err : ctl_recv(&k, CTL_TIMEOUT_MS, ret);
+	return err ? err : ctl_recv(&k, deadline(req), ret);
 }

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #define CTL_TIMEOUT_MS 5000 /* for an answer; a stopped agent still accepts connections */
+#define CTL_LONG_MS 60000   /* where the agent has programs to load first */
 #define CTL_REQUEST_MAX 65536
 #define CTL_ANSWER_MAX (64u << 20)
 

@@ -51,7 +51,13 @@ void doctor_names(struct doctor *d);
 /* doctor_hosts.c */
 void doctor_hosts(struct doctor *d);
 
+/* doctor_memcached.c */
+void doctor_memcached(struct doctor *d);
+
 /* doctor_procs.c */
 void doctor_procs(struct doctor *d);
+
+/* doctor_device.c: in place of all the others */
+void doctor_device(struct doctor *d, const struct cli_args *a);
 
 #endif /* PB_CLI_DOCTOR_H */

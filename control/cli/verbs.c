@@ -23,6 +23,7 @@ static const struct cli_opt run_opts[] = {
 	{ "splice", 0, CLI_BARE, "on", "on all off", "local connections bypass the TCP stack where the other end agrees: of sockets that do not block, or of all (default: as configured)" },
 	{ "user", 0, false, "USER", NULL, "run as this user (root only)" },
 	{ "keep-fds", 0, false, NULL, NULL, "pass on network sockets that are already open" },
+	{ "no-wait", 0, false, NULL, NULL, "start at once, not when the other nodes of the cluster know of it (0.2 s at most)" },
 	{ "allow-raw", 0, false, NULL, NULL, "keep CAP_NET_RAW and every socket family (root only)" },
 	{ 0 },
 };
@@ -41,6 +42,14 @@ static const struct cli_opt events_opts[] = {
 	{ 0 },
 };
 
+static const struct cli_opt doctor_opts[] = {
+	{ "dev", 0, false, "DEVICE", NULL, "what at this device would lose datagrams of the memcached switch" },
+	{ "mode", 0, false, "WORD", "xdp tc", "dev: as if the switch worked by this hook (default: what is attached, or would be)" },
+	{ "vip", 0, false, "ADDR", NULL, "dev: for this address (default: those of the services that have the device)" },
+	{ "dsr", 0, false, "WORD", "nat l2", "dev: with --vip, whether servers answer the clients themselves (default: nat)" },
+	{ 0 },
+};
+
 static const struct cli_opt check_opts[] = {
 	{ "proto", 0, false, "PROTO", "tcp udp", "protocol (default: tcp)" },
 	{ 0 },
@@ -52,6 +61,12 @@ static const struct cli_opt cluster_opts[] = {
 	{ "address", 0, CLI_MANY, "ADDR", NULL, "init, join: this host's address for the other nodes, at most one of each family (default: as configured, or where the default route leads)" },
 	{ "port", 0, false, "PORT", NULL, "init, join: TCP and UDP port the nodes talk by (default: as configured)" },
 	{ "insecure", 0, false, NULL, NULL, "init: encrypt nothing; for tests on a network of their own" },
+	{ "key", 0, false, "FILE", NULL, "ca request: the private key, made when it is not there" },
+	{ "ca-key", 0, false, "FILE", NULL, "ca sign: the private key of the CA" },
+	{ "allow", 0, CLI_MANY, "RIGHT", NULL, "ca sign: name=PATTERN or ip=NETWORK, of applications, or node=NETWORK, of the node itself" },
+	{ "days", 0, false, "N", NULL, "ca sign: how long the certificate is valid (default: 365)" },
+	{ "id", 0, false, "ID", NULL, "ca request: id of the node (default: as the agent says, or made from the key)" },
+	{ "out", 0, false, "FILE", NULL, "ca request, ca sign: the file to make" },
 	{ 0 },
 };
 
@@ -65,6 +80,33 @@ static const struct cli_opt drain_opts[] = {
 	{ "app", 0, false, "NAME", NULL, "all endpoints of this application on this node" },
 	{ "undo", 0, false, NULL, NULL, "take new connections again" },
 	{ "wait", 0, false, "SECS", NULL, "wait until no connection lives on, at most this long; then exit 5" },
+	{ 0 },
+};
+
+static const struct cli_opt memcached_opts[] = {
+	{ "vip", 0, false, "ADDR:PORT", NULL, "add: where clients send to" },
+	{ "backend", 0, CLI_MANY, "SERVER", NULL, "add: HOST:PORT[*WEIGHT][=NAME], or service:NAME[:PORT][*WEIGHT] for what listens there" },
+	{ "gutter", 0, CLI_MANY, "SERVER", NULL, "add: a server that only stands in for others" },
+	{ "dev", 0, CLI_MANY, "DEVICE", NULL, "add: DEVICE or DEVICE=auto|tc|xdp, where requests and replies come in" },
+	{ "dsr", 0, false, "WORD", "nat l2", "add: nat, or l2: servers answer the clients themselves (default: nat)" },
+	{ "source", 0, false, "ADDR", NULL, "add: what servers see (default: that of the route to them)" },
+	{ "hash", 0, false, "WORD", "maglev ketama", "add: how keys are dealt out (default: maglev)" },
+	{ "dialect", 0, false, "WORD", NULL, "add: whose ketama: twemproxy, libmemcached, libmemcached-weighted or spymemcached (default: twemproxy)" },
+	{ "key-hash", 0, false, "WORD", NULL, "add: hash of the keys under ketama (default: that of the dialect)" },
+	{ "hash-tag", 0, false, "XY", NULL, "add: only what stands between these two characters is hashed" },
+	{ "cache", 0, false, "SIZE", NULL, "add: memory for hot keys, as 64M" },
+	{ "cache-unsafe-ttl", 0, false, "MS", NULL, "add: cache although not all writers are seen; answers may be that old" },
+	{ "admit", 0, false, "N", NULL, "add: misses a second from which a key is cached (default: 2)" },
+	{ "max-age", 0, false, "MS", NULL, "add: no value is served longer (default: --cache-unsafe-ttl)" },
+	{ "allow", 0, CLI_MANY, "NET", NULL, "add: whose requests are taken (default: the networks of the devices)" },
+	{ "rate", 0, false, "BYTES", NULL, "add: answers from the cache to one source, a second (default: 1000000000; off)" },
+	{ "failover", 0, false, "WORD", "on off", "add: do others stand in for servers that are down? (default: on)" },
+	{ "probe-interval", 0, false, "MS", NULL, "add: between two questions to a server (default: 500)" },
+	{ "probe-timeout", 0, false, "MS", NULL, "add: how long an answer may take (default: 400)" },
+	{ "probe-threshold", 0, false, "N", NULL, "add: so many without an answer, and it is down (default: 3)" },
+	{ "undo", 0, false, NULL, NULL, "drain: it takes keys again, after it was emptied" },
+	{ "sort", 0, false, "WORD", "requests bytes", "top: by what (default: requests)" },
+	{ "limit", 0, false, "N", NULL, "top: so many keys of a service (default: 20)" },
 	{ 0 },
 };
 
@@ -122,8 +164,12 @@ const struct cli_verb cli_verbs[] = {
 	  no_opts, NULL, 0, 0, false, 0, cmd_status },
 	{ "doctor", "", "check this machine, and say what to do",
 	  "One line a check: ok, warn or fail, what was seen, what to do. Exits 1 when a check "
-	  "failed. Needs no agent.",
-	  no_opts, NULL, 0, 0, false, 0, cmd_doctor },
+	  "failed. Needs no agent. With --dev it looks at one device, and at the other end of a veth as "
+	  "far as that can be seen, and names what makes the memcached switch lose datagrams silently: "
+	  "no NAPI or XDP program at the other end, checksums left to the device, MTUs, UDP GRO and LRO, "
+	  "TSO lost to native XDP, rp_filter, ARP, a virtual address that is missing here or (L2 return) "
+	  "at the servers, drivers without native XDP, queues and rings.",
+	  doctor_opts, NULL, 0, 0, false, 0, cmd_doctor },
 	{ "events", "", "show decisions as they were made",
 	  "One line an event: time, verdict, reason, program, operation, destination. Events that "
 	  "were lost are counted in between. With JSON one object a line.",
@@ -162,25 +208,42 @@ const struct cli_verb cli_verbs[] = {
 	  "applications and endpoints it has announced, since when it is in that state, and its "
 	  "version. A node whose records are not used has the reason in the column NOTE.",
 	  no_opts, NULL, 0, 0, false, 0, cmd_nodes },
-	{ "cluster", "[ACTION [TOKEN]]", "make, join, leave and show a cluster of nodes",
+	{ "cluster", "[ACTION [OPERAND]...]", "make, join, leave and show a cluster of nodes",
 	  "Without an operand the state of this node's cluster. ``init`` makes this node the first of a "
 	  "new one and prints a token, alone, on standard output; ``join`` on a further node with that "
 	  "token is all the configuration there is (``-`` reads it from standard input). ``token`` "
 	  "prints it again, with the nodes that are alive now. ``leave`` says goodbye and makes a "
 	  "cluster of one again of this node. The token holds the secret of the cluster. ``join`` exits with 5 when no node "
-	  "has answered yet; the agent goes on trying.",
-	  cluster_opts, "init join token leave", 0, 2, false, 0, cmd_cluster },
+	  "has answered yet; the agent goes on trying.\n\n"
+	  "``ca`` makes keys and certificates for ``identity = signed`` (patchbay.conf(5)) and needs no "
+	  "agent; it replaces no file. ``ca init DIR`` makes the CA of a cluster: DIR/ca.key, which "
+	  "stays where it is, and DIR/ca.pem, for every node. ``ca request`` on a node makes its private "
+	  "key, which stays there, and a request. ``ca sign REQUEST`` makes the certificate of the node "
+	  "that is called **--node**, with the rights of **--allow**, for the cluster that was named when "
+	  "the CA was made.",
+	  cluster_opts, "init join token leave ca", 0, 3, false, 0, cmd_cluster },
 	{ "keys", "[ACTION [KEY|ID]]", "change the keys of the cluster",
-	  "Without an operand, or with ``list``, the keys of this node and how many nodes have each. "
+	  "Without an operand, or with ``list``, the keys of this node, how many nodes have each and which "
+	  "have not, about how many messages all of them have encrypted with it, and when it is dropped. "
 	  "``gen`` prints a new one and does nothing else. To change the key of a cluster: ``install`` "
 	  "the new one on every node (``-`` reads it from standard input), then ``use`` it by its id on "
-	  "every node, then ``remove`` the old one on every node. ``use`` refuses while a node that is "
-	  "alive has not got the key: it would hear this one no more.",
+	  "every node. The one before still decrypts for 7 days and is dropped then; ``remove`` does it "
+	  "at once. ``use`` refuses while nodes that are alive have not got the key, and names them: they "
+	  "would hear this one no more. With ``key-file`` (patchbay.conf(5)) all of that happens by itself.",
 	  keys_opts, "list gen install use remove", 0, 2, false, 0, cmd_keys },
 	{ "drain", "[ENDPOINT-ID]", "send no new connections to endpoints",
 	  "To those of a node, of an application, or to one by its id. Connections that live go on. "
 	  "With **--undo** they are as before.",
 	  drain_opts, NULL, 0, 1, false, 0, cmd_drain },
+	{ "memcached", "[ACTION [NAME [ARG]...]]", "put memcached servers behind one address",
+	  "Without an operand, or with ``show``, the services of this node. ``add`` makes one, which "
+	  "lives until ``remove``; ``set`` changes keys of it (patchbay-memcached(1) lists them); "
+	  "``drain`` gives the keys of a server to others; ``stats`` has the counters; ``top`` the keys "
+	  "that are asked for most (root only); ``verify-ring`` compares a client's owners with the "
+	  "ring: FILE (or ``-``) holds lines KEY SERVER; it exits with 1 when any differs. Services that "
+	  "stand in services.d are changed there, and taken up by ``reload``.",
+	  memcached_opts, "show add set drain remove stats top verify-ring", 0, 8, false, 0,
+	  cmd_memcached },
 	{ "version", "", "print the version of this program and of the agent",
 	  "The agent's is empty when it does not run.",
 	  no_opts, NULL, 0, 0, false, 0, cmd_version },

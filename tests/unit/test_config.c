@@ -207,6 +207,13 @@ static const struct {
 	{ "[splice]\nservice = web:80 on\n\nservice = WEB:80 off\n",
 	  "p.conf:4: service: web:80 is already set at" },
 	{ "[splice x]\n", "p.conf:1: [splice] takes no name" },
+	{ "[cluster]\nidentity = certified\n", "'certified' is not one of: shared, signed" },
+	{ "[cluster]\nport = 1\nidentity = signed\n",
+	  "p.conf:3: identity: ca, cert and key are needed" },
+	{ "[cluster]\nca = /a\nkey = /b\n", "p.conf:2: ca: ca, cert and key are needed" },
+	{ "[cluster]\nca = a\n", "p.conf:2: ca: 'a' is not an absolute path" },
+	{ "[cluster]\nkey-file = keys\n", "p.conf:2: key-file: 'keys' is not an absolute path" },
+	{ "[cluster]\nserf-key-queries = maybe\n", "not one of: off, on" },
 	{ "[agent]\n\x1b[31m = 1\n", "p.conf:2: unknown key '?[31m'" },
 };
 
@@ -381,5 +388,5 @@ Test(config, every_key_is_described)
 
 	for (; pb_config_key(i).name; i++)
 		cr_assert(pb_config_key(i).help && *pb_config_key(i).section);
-	cr_assert_eq(i, 41);
+	cr_assert_eq(i, 49);
 }
