@@ -8,27 +8,14 @@
 . "$(dirname "$0")/../tests/e2e/lib.sh"
 # shellcheck source=../tests/lib/lab.sh
 . "$TOP/tests/lib/lab.sh"
+# shellcheck source=lab/tell.sh
+. "$TOP/deploy/lab/tell.sh"
 # shellcheck source=lab/one_host.sh
 . "$TOP/deploy/lab/one_host.sh"
 # shellcheck source=lab/figure1.sh
 . "$TOP/deploy/lab/figure1.sh"
 PATH=$BUILD:$PATH
 
-ok() { passed=$((passed + 1)); }
-fail() {
-	failed=$((failed + 1))
-	printf '\n!!! %s: %s\n' "$1" "$2"
-}
-chapter() { printf '\n\033[1m%s\033[0m\n' "== $*"; }
-[ -t 1 ] || chapter() { printf '\n== %s\n' "$*"; }
-say() { printf '%s\n' "$*" | fold -s -w 92; }
-# show REGEX COMMAND: prints and runs it; the output must match
-show() {
-	printf '\n  $ %s\n' "$2"
-	REPLY=$(timeout 20 bash -c "$2" 2>&1 < /dev/null)
-	printf '  | %s\n' "${REPLY//$'\n'/$'\n  | '}"
-	if [[ $REPLY =~ $1 ]]; then ok; else fail "this step" "expected output matching /$1/"; fi
-}
 # background NAME COMMAND: prints and starts it
 background() {
 	local -a words

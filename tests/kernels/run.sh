@@ -16,7 +16,7 @@ usage: run.sh [--kernel 6.1|6.12|running|all]... [--keep] [--script FILE]
 Environment: BUILD (build folder), KERNEL_CACHE (unpacked kernels, $BUILD/kernels),
 PB_KERNEL_LIMIT (seconds a script may take, 900), PB_KERNEL_TORT=no (without
 the torture of splices), PB_KERNEL_HOSTS (tests of tests/e2e to run in a
-guest of their own; a choice of hosts_*), PB_KERNEL_TESTS (pattern of the names of the
+guest of their own; of those that can), PB_KERNEL_TESTS (pattern of the names of the
 tests/bpf to run in the guests: identity, "identity|loader"; all but maps).
 END
 }
@@ -30,15 +30,15 @@ products=(patchbayd patchbay patchbay-helper 'bpf/*.bpf.o' 'tests/bpf/test_*' te
 [ "${PB_KERNEL_TORT-yes}" = no ] || products+=(tests/tort)
 tests=${PB_KERNEL_TESTS:-!(maps)}
 
-# What the lab needs: tests/e2e are written for a whole Debian.
-hosts=${PB_KERNEL_HOSTS-hosts_connect hosts_admission hosts_failure hosts_udp hosts_loss}
+# What the labs need: tests/e2e are written for a whole Debian.
+hosts=${PB_KERNEL_HOSTS-hosts_connect hosts_admission hosts_failure hosts_udp hosts_loss memcached_smoke}
 hosts_tools=(awk basename bash cat chmod cp curl cut date dirname env find getent grep head id ip
 	kill memcached mkdir mkfifo mktemp mount mv nc nft nginx nsenter paste pgrep ps
 	readlink redis-cli redis-server rm rmdir sed seq sha256sum sort ss stat tail tc tee timeout
 	touch tr umount uniq unshare wc)
 hosts_modules=(bridge cls_bpf nf_tables nft_meta_bridge nft_numgen sch_ingress sch_netem tcp_diag
 	tun udp_diag veth)
-hosts_products=(patchbayd patchbay patchbay-helper tests/pbsock)
+hosts_products=(patchbayd patchbay patchbay-helper tests/pbsock tests/mc_udp)
 
 kernels=() keep=() script=$here/smoke.sh limit=${PB_KERNEL_LIMIT:-900}
 total_passed=0 total_failed=0 child='' out=''
