@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * How values come into the cache: the switch asks for them itself, "mg KEY k v f t c", and keeps what
+ * How values come into the cache: the switch asks for them itself, "mg KEY k v f t", and keeps what
  * the reply brings as "VALUE KEY FLAGS BYTES", the way memcached answers a get.
  *
  * A fill owns its way while way.seq is odd, which changes under the set's lock only; so the bytes
@@ -107,9 +107,9 @@ pb_mc_fn __u32 mc_fetch_build(struct pb_mc_job *job)
 	if (at > PB_MC_TEXT_SIZE - 16)
 		return 0;
 	mc_word_at(job->seek.text + at) = PB_MC_W(' ', 'k', ' ', 'v', ' ', 'f', ' ', 't');
-	mc_word_at(job->seek.text + at + 8) = PB_MC_W(' ', 'c', '\r', '\n', 0, 0, 0, 0);
+	mc_word_at(job->seek.text + at + 8) = PB_MC_W('\r', '\n', 0, 0, 0, 0, 0, 0);
 	mc_count(job->service, PB_MC_C_FETCHES);
-	return at + 12;
+	return at + 10;
 }
 
 /* The next fetch for the set is made from @when on. */
@@ -130,7 +130,7 @@ pb_mc_fn int mc_fetch_over(const struct pb_mc_call *call, __u64 when)
 pb_mc_fn int mc_fetch_read(struct pb_mc_job *job, const struct pb_mc_service *svc,
 			   const struct pb_mc_call *call, struct pb_mc_scan *s)
 {
-	const __u32 want = PB_MC_F_META | PB_MC_F_KEYED | PB_MC_F_VALUE | PB_MC_F_CAS;
+	const __u32 want = PB_MC_F_META | PB_MC_F_KEYED | PB_MC_F_VALUE;
 	const __u32 not = PB_MC_F_MORE | PB_MC_F_STALE | PB_MC_F_WON | PB_MC_F_B64;
 	const struct pb_mc_rep *r = &s->w->rep;
 
@@ -217,7 +217,7 @@ static long mc_fetch_word(__u32 i, void *arg)
 }
 
 /* The bytes.  Readers who see a part of them see that seq is odd, or another one than before. */
-static __always_inline void mc_fetch_write(const struct mc_filling *f, __u64 cas)
+static __always_inline void mc_fetch_write(const struct mc_filling *f)
 {
 	struct pb_mc_seek *seek = &f->job->seek;
 	struct pb_mc_value *v = f->v;
@@ -229,7 +229,6 @@ static __always_inline void mc_fetch_write(const struct mc_filling *f, __u64 cas
 	v->key_len = seek->key_len;
 	v->len = f->total;
 	v->sum = pb_csum_fold(seek->sum);
-	v->cas = cas;
 	pb_mc_fence();
 	pb_mc_once(v->seq) = v->seq + 1;
 }
@@ -278,7 +277,7 @@ static __always_inline int mc_fetch_keep(struct pb_mc_job *job, const struct pb_
 		return PB_MC_FILL_LATE;
 	f.v = mc_value_at(call->service, call->set * PB_MC_WAYS + w);
 	if (f.v)
-		mc_fetch_write(&f, r->cas);
+		mc_fetch_write(&f);
 	else
 		expires = 0;
 	return mc_fetch_give(job, call, w, expires) ? PB_MC_FILL_KEPT : PB_MC_FILL_LATE;

@@ -166,7 +166,6 @@ struct pb_mc_value {
 	__u32 len; /* of data: "VALUE KEY FLAGS BYTES\r\n" and the value with its "\r\n", without END */
 	__u32 sum; /* one's complement sum of data, folded to 16 bits */
 	__u32 seq; /* odd while the value is being written */
-	__u64 cas;
 	__u8 data[PB_MC_VALUE_SIZE];
 };
 

@@ -167,7 +167,7 @@ static inline int ask_for(const char *key, struct pb_mc_call *ret)
 				    .token = said.token };
 	if (!said.text_len)
 		return 0;
-	snprintf(text, sizeof(text), "mg %s k v f t c\r\n", key);
+	snprintf(text, sizeof(text), "mg %s k v f t\r\n", key);
 	cr_assert_eq(said.text_len, strlen(text), "%.*s", (int)said.text_len, said.data);
 	cr_assert_eq(memcmp(said.data, text, said.text_len), 0, "%.*s", (int)said.text_len,
 		     said.data);
@@ -185,7 +185,7 @@ static inline uint32_t fill(const struct pb_mc_call *call, const void *msg, size
 static inline size_t reply_to(char *ret, const char *key, uint32_t flags, int ttl,
 			      const char *value, size_t len)
 {
-	int n = snprintf(ret, MESSAGE_MAX, "VA %zu k%s f%u t%d c77\r\n", len, key, flags, ttl);
+	int n = snprintf(ret, MESSAGE_MAX, "VA %zu k%s f%u t%d\r\n", len, key, flags, ttl);
 
 	memcpy(ret + n, value, len);
 	memcpy(ret + n + len, "\r\n", 2);

@@ -23,7 +23,7 @@ static struct frame missed(const char *key)
 	struct frame req, out;
 
 	snprintf(msg, sizeof(msg), "get %s\r\n", key);
-	snprintf(want, sizeof(want), "mg %s k v f t c\r\n", key);
+	snprintf(want, sizeof(want), "mg %s k v f t\r\n", key);
 	req = request(msg);
 	w.tc = 0;
 	cr_assert_eq(run(&req), SAID_PASS, "XDP leaves it to tc");

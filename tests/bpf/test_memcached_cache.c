@@ -153,7 +153,7 @@ static const struct {
 	{ "VA 2 kke f7 t-1 c9\r\nab\r\n", UNFIT },
 	{ "VA 2 f7 t-1 c9\r\nab\r\n", UNFIT },	/* which? */
 	{ "VA 2 kkey f7 c9\r\nab\r\n", UNFIT }, /* for how long? */
-	{ "VA 2 kkey f7 t-1\r\nab\r\n", UNFIT },
+	{ "VA 2 kkey f7 t-1\r\nab\r\n", KEPT },
 	{ "VA 2 kkey f7 t-1 c9 W\r\nab\r\n", UNFIT }, /* its client is to renew it */
 	{ "VA 2 kkey f7 t-1 c9 X\r\nab\r\n", UNFIT },
 	{ "VA 2 kkey b f7 t-1 c9\r\nab\r\n", UNFIT },
