@@ -5,6 +5,7 @@
 #include <patchbay/siphash.h>
 
 #include "cluster.h"
+#include "events.h"
 #include "loader/memcached.h"
 #include "memcached_internal.h"
 #include "util.h"
@@ -17,6 +18,35 @@ struct mc_run *mc_find(const struct pb_agent *a, const char *name)
 		if (all->run[i] && !strcmp(all->run[i]->m->conf->name, name))
 			return all->run[i];
 	return NULL;
+}
+
+/* ---- what is to be seen ---------------------------------------------------- */
+
+static void tell(const struct mc_run *r, enum pb_reason reason, const struct mct_server *v)
+{
+	const struct mcs_service *c = r->m->conf;
+	struct pb_event ev = { .time_ns = pb_now_ns(),
+			       .virt = c->vip,
+			       .vport = c->port,
+			       .reason = reason,
+			       .proto = PB_PROTO_UDP };
+
+	if (v) {
+		ev.real = v->addr;
+		ev.rport = v->port;
+	}
+	snprintf(ev.comm, sizeof(ev.comm), "%.*s", PB_COMM_LEN - 1, c->name);
+	pb_events_note(r->all->agent, &ev);
+}
+
+static void say_cache(const struct mc_run *r)
+{
+	const char *why = mcs_cache_why_not(r->m->conf);
+
+	if (!why)
+		return;
+	log_warn("memcached %s: the cache is off: %s", r->m->conf->name, why);
+	tell(r, PB_R_MC_WRITERS, NULL);
 }
 
 /* ---- the fence ----------------------------------------------------------- */
@@ -62,9 +92,15 @@ static void say_states(struct mc_run *r)
 		const struct mct_server *v = &r->m->server[i];
 		char text[64];
 
-		if (!v->used || r->said[i] == r->m->fence.s[i].state)
+		uint8_t was = r->said[i], is = r->m->fence.s[i].state;
+
+		if (!v->used || was == is)
 			continue;
-		r->said[i] = r->m->fence.s[i].state;
+		r->said[i] = is;
+		if (is == MCF_DOWN)
+			tell(r, PB_R_MC_AWAY, v);
+		else if (is == MCF_UP && (was == MCF_DOWN || was == MCF_EMPTYING))
+			tell(r, PB_R_MC_BACK, v);
 		log_info("memcached %s: server %s is %s", r->m->conf->name,
 			 pb_addr_port_format(&v->addr, v->port, text, sizeof(text)),
 			 mcf_state_name(r->said[i]));
@@ -299,8 +335,7 @@ int mc_begin(struct pb_memcached *all, struct mcs_service *conf, bool from_file,
 	e = mc_refresh(r);
 	if (e)
 		pb_fail(err, e, "%s", r->why);
-	if (mcs_cache_why_not(conf))
-		log_warn("memcached %s: the cache is off: %s", conf->name, mcs_cache_why_not(conf));
+	say_cache(r);
 	return e;
 }
 
@@ -323,8 +358,7 @@ int mc_change(struct mc_run *r, struct mcs_service *conf, char err[PB_ERR_LEN])
 	free(old);
 	if (probes)
 		watch(r, true);
-	if (mcs_cache_why_not(conf))
-		log_warn("memcached %s: the cache is off: %s", conf->name, mcs_cache_why_not(conf));
+	say_cache(r);
 	return 0;
 }
 

@@ -101,7 +101,12 @@
 	X(NODE_REFUSED, "node-refused", N, \
 	  "records of a node of the cluster are not used: 'patchbay nodes' says why") \
 	X(KEY_WORN, "key-worn", N, \
-	  "the key of the cluster has encrypted 2^31 messages: it is to be changed")
+	  "the key of the cluster has encrypted 2^31 messages: it is to be changed") \
+	X(MC_WRITERS, "memcached-writers", N, \
+	  "memcached: the cache stays off, for not all who write are seen") \
+	X(MC_AWAY, "memcached-away", N, \
+	  "memcached: a server does not answer: others get its keys") \
+	X(MC_BACK, "memcached-back", N, "memcached: a server is back, emptied, and has its keys")
 
 enum pb_reason {
 #define PB_X(sym, name, class, help) PB_R_##sym,

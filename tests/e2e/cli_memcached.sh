@@ -73,6 +73,7 @@ match cache-says-why 'cache +off: writers by TCP' pb memcached show web
 check cache-accepted pb memcached set web cache_unsafe_ttl=50
 shows cache-on 's["cache"]["on"] and s["cache"]["max_age"] == 50'
 check log-says-why log_has agent 'memcached web: the cache is off: writers by TCP'
+match events-say-why 'memcached-writers' pb events --last 50
 
 # ---- a server goes, and comes back empty ----
 "$PY" -c 'import socket

@@ -41,7 +41,7 @@ expect_rc flows-refused 3 pb flows
 match flows-sentence '^patchbay: connections cannot be listed: ' pb flows
 match flows-json '"error":\{"errno":"EOPNOTSUPP"' pb flows -o json
 match why-goes-on 'now: ' pb why cli srv:80
-eq why-without "['answer', 'decisions', 'schema']" "$(pb why cli srv:80 -o json | json 'sorted(d)')"
+eq why-without "['answer', 'decisions', 'memcached', 'schema']" "$(pb why cli srv:80 -o json | json 'sorted(d)')"
 match status-goes-on 'agent' pb status
 
 # ---- an agent that may, lists what was there before ----

@@ -49,6 +49,8 @@ check none-is-older none_but v2
 mc_cont 1
 check back wait_for 60 mc_all_up 4
 check none-of-its-old-values none_but v2
+match told-away 'memcached-away .*10\.8\.1\.2:11211' pb events --last 50
+match told-back 'memcached-back .*10\.8\.1\.2:11211' pb events --last 50
 # again: what the other one has, since it stood in, is old now
 check written-with-both wait_for 30 write v3
 mc_stop 1
