@@ -17,7 +17,7 @@
 #define PREFIX "pb_mc_"
 
 /* What a program keeps for the packet at hand, or for a moment: not shared with the next build. */
-static const char *const scratch[] = { "pb_mc_work", "pb_mc_hops", "pb_mc_room" };
+static const char *const scratch[] = { "pb_mc_work", "pb_mc_hops", "pb_mc_room", "pb_mc_known" };
 
 static bool is_shared(const char *name)
 {

@@ -45,6 +45,7 @@ PB_MC_NESTED(pb_mc_rings, struct pb_mc_ring, 1, 0);
 PB_MC_MAP(pb_mc_backends, BPF_MAP_TYPE_ARRAY, PB_MC_BACKENDS, __u32, struct pb_mc_backend, 0);
 PB_MC_MAP(pb_mc_allow, BPF_MAP_TYPE_LPM_TRIE, 16384, struct pb_mc_allow_key, __u32,
 	  BPF_F_NO_PREALLOC);
+PB_MC_MAP(pb_mc_known, BPF_MAP_TYPE_PERCPU_ARRAY, PB_MC_KNOWN, __u32, struct pb_mc_known, 0);
 PB_MC_MAP(pb_mc_devs, BPF_MAP_TYPE_HASH, PB_MC_DEVICES, __u32, __u32, 0);
 PB_MC_MAP(pb_mc_calls, BPF_MAP_TYPE_ARRAY, PB_MC_CALLS, __u32, struct pb_mc_call, 0);
 PB_MC_MAP(pb_mc_tags, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct pb_mc_tags, 0);

@@ -14,8 +14,25 @@ static __always_inline int mc_allowed(const struct pb_mc_job *j, const struct pb
 	struct pb_mc_allow_key k = { .prefixlen = 32 + 128,
 				     .service = pb_htonl(j->service),
 				     .addr = j->saddr };
+	__u64 allow =
+		svc->allow; /* before the list is looked at: then it is no newer than the list */
+	__u32 at = (k.addr.w[0] ^ k.addr.w[1] ^ k.addr.w[2] ^ k.addr.w[3]) * 0x9e3779b1u >> 24;
+	struct pb_mc_known *known;
 
-	return !(svc->flags & PB_MC_S_ALLOW) || bpf_map_lookup_elem(&pb_mc_allow, &k);
+	if (!(svc->flags & PB_MC_S_ALLOW))
+		return 1;
+	/* the list is a tree, which costs several times this */
+	known = bpf_map_lookup_elem(&pb_mc_known, &at);
+	if (known && known->allow == allow && known->service == j->service &&
+	    pb_addr_eq(&known->addr, &k.addr))
+		return 1;
+	if (!bpf_map_lookup_elem(&pb_mc_allow, &k))
+		return 0;
+	if (known)
+		*known = (struct pb_mc_known){ .addr = k.addr,
+					       .allow = allow,
+					       .service = j->service };
+	return 1;
 }
 
 /* Requests without a key that any one server may answer: that of the empty key does. */

@@ -10,6 +10,7 @@
 #include <bpf/libbpf.h>
 
 #include <patchbay/addr.h>
+#include <patchbay/siphash.h>
 
 #include "control/util.h"
 #include "loader/memcached.h"
@@ -159,6 +160,21 @@ static struct pb_mc_allow_key allow_key(unsigned index, const struct mcs_net *n)
 	};
 }
 
+/* Names the list. */
+static uint64_t allow_name(const struct mca *s)
+{
+	uint8_t key[PB_SIPHASH_KEY_LEN];
+	uint64_t sum = 0;
+
+	memcpy(key, s->digest_key, sizeof(key));
+	for (unsigned i = 0; i < s->place.n_allow; i++) {
+		struct pb_mc_allow_key k = allow_key(s->index, &s->place.allow[i]);
+
+		sum = sum * 31 + pb_siphash24(key, &k, sizeof(k));
+	}
+	return sum | 1; /* 0 is no list's */
+}
+
 static bool allowed(const struct mca *s, const struct pb_mc_allow_key *k)
 {
 	for (unsigned i = 0; s && i < s->place.n_allow; i++) {
@@ -223,6 +239,7 @@ void mca_record(const struct mca *s, struct pb_mc_service *ret)
 	ret->max_age = mcs_max_age(c) * NS_PER_MS;
 	ret->rate = c->rate;
 	ret->burst = c->rate / 10 > BURST_MIN ? c->rate / 10 : c->rate ? BURST_MIN : 0;
+	ret->allow = allow_name(s);
 	snprintf(ret->name, sizeof(ret->name), "%s", c->name);
 }
 

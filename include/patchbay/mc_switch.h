@@ -66,6 +66,7 @@ struct pb_mc_service {
 	__u64 max_age;	    /* ns: no value is served longer */
 	__u64 rate;  /* bytes a second of answers from the cache to one source; 0: no limit */
 	__u64 burst; /* bytes */
+	__u64 allow; /* names the list of allowed sources: another list, another number */
 	char name[PB_NAME_LEN];
 };
 
@@ -87,6 +88,15 @@ struct pb_mc_allow_key {
 	__u32 prefixlen; /* 32 + bits of the 128-bit address */
 	__u32 service;	 /* network order, so that it is a prefix */
 	struct pb_addr addr;
+};
+
+/* pb_mc_known, per CPU: sources that were found in a service's list, by a hash of the address. */
+#define PB_MC_KNOWN 256u
+struct pb_mc_known {
+	struct pb_addr addr;
+	__u64 allow; /* of the service then */
+	__u32 service;
+	__u32 pad;
 };
 
 /* What a request is that went to a server. */

@@ -117,6 +117,13 @@ Test(memcached_refuse, dropped)
 	cr_assert_eq(counter(PB_MC_C_DROP_SOURCE), 2);
 	update("pb_mc_allow", &k, &one);
 	both_msg("get key\r\n", SAID_SENT);
+	cr_assert_eq(bpf_map_delete_elem(pb_mcl_map_fd(w.mcl, "pb_mc_allow"), &k), 0);
+	w.svc.allow++;
+	world_service(PB_MC_S_UP | PB_MC_S_ALLOW);
+	both_msg("get key\r\n", SAID_DROP);
+	cr_assert_eq(counter(PB_MC_C_DROP_SOURCE), 4, "it was known a moment ago");
+	update("pb_mc_allow", &k, &one);
+	both_msg("get key\r\n", SAID_SENT);
 	k.addr = addr_of(2, 0);
 	k.service = htonl(1);
 	cr_assert_eq(pb_mcl_ring(w.mcl, 0, NULL), 0);

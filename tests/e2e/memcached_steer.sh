@@ -108,6 +108,13 @@ check removed-at-last pb memcached remove mc
 mc_up 4
 refute another-ring-does-not all_right 4
 
+# a source that was served a moment ago, and is allowed no longer
+match allowed VERSION mc_ask "$(mc_vip 4)" 'version\r\n'
+check allow-others pb memcached set mc allow=192.0.2.0/24
+refute not-allowed-now mc_ask "$(mc_vip 4)" 'version\r\n'
+check allow-it-again pb memcached set mc allow=
+match allowed-again VERSION mc_ask "$(mc_vip 4)" 'version\r\n'
+
 # other traffic on the devices
 start_serve other nsenter --net=/run/netns/s1 -- "$S" udp-serve 5353
 match other-datagrams-pass 'reply from=10.8.1.2:5353' client "$S" udp-send 10.8.1.2 5353
