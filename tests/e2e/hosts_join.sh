@@ -39,21 +39,7 @@ match verified '"devices":\["eth0"\],"verified":true' pbn 3 cluster -o json
 nomatch token-in-no-log "${TOKEN:(-40)}" cat "$SBX"/log/agent-h1 "$SBX"/log/agent-h2 "$SBX"/log/agent-h3
 eq state-is-private 600 "$(stat -c %a "$SBX/h2/state/cluster.json")"
 
-# on_the_wire WORD...: gossip that passes the bridge, and how much of it has one of the words
-on_the_wire() {
-	lan timeout 20 "$PY" -c '
-import select, socket, sys
-tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
-port, words = int(sys.argv[1]).to_bytes(2, "big"), [w.encode() for w in sys.argv[2:]]
-seen = clear = 0
-while seen < 50 and select.select([tap], [], [], 10)[0]:
-    data = tap.recv(65535)
-    if port in (data[20:22], data[22:24]):
-        seen += 1
-        clear += any(w in data for w in words)
-print("seen", seen, "clear", clear)' "$LAB_PORT" "$@"
-}
-match on-the-wire '^seen 50 clear 0$' on_the_wire h1 h2 h3 patchbay
+match on-the-wire '^seen 50 clear 0$' lab_on_the_wire SourceNode SeqNo Incarnation patchbay
 
 # ---- what runs on one is known on all ----
 lab_serve 1 web --name web --ip 10.9.30.1 --ip fd09:30::1 --tag grp=a -- "$S" tcp-serve -6 80

@@ -22,6 +22,7 @@ lab_agent 2
 match join '^joined' pbn 2 cluster join "$(cat "$SBX/log/token")"
 check members wait_for 20 lab_all_see 2
 match shown 'encrypted +NO' pbn 2 cluster
+match on-the-wire '^seen 50 clear [1-9]' lab_on_the_wire SourceNode SeqNo Incarnation patchbay
 match doctor 'cluster +warn +.*not encrypted' pbn 2 doctor
 expect_rc no-keys 0 pbn 1 keys
 eq no-key 0 "$(pbn 1 keys -o json | json 'len(d["keys"])')"

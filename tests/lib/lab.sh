@@ -229,6 +229,22 @@ lab_boot() {
 	mount -t bpf bpf "$SBX/h$1/bpf" && lan ip link set "h$1" up && lab_agent "$1"
 }
 
+# lab_on_the_wire WORD...: of 50 gossip packets that pass the bridge, how many have one of the words; these
+# must be long enough not to turn up in what is encrypted
+lab_on_the_wire() {
+	lan timeout 20 "$PY" -c '
+import select, socket, sys
+tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+port, words = int(sys.argv[1]).to_bytes(2, "big"), [w.encode() for w in sys.argv[2:]]
+seen = clear = 0
+while seen < 50 and select.select([tap], [], [], 10)[0]:
+    data = tap.recv(65535)
+    if port in (data[20:22], data[22:24]):
+        seen += 1
+        clear += any(w in data for w in words)
+print("seen", seen, "clear", clear)' "$LAB_PORT" "$@"
+}
+
 # ---- the end ---------------------------------------------------------------------------------
 
 lab_down() {

@@ -80,6 +80,7 @@ static int serve_loop(const struct ps_server *opts, int listener)
 int ps_tcp_serve(int argc, char **argv)
 {
 	struct ps_server opts;
+	pid_t parent = getpid();
 	int fd;
 
 	if (!ps_server_options(argc, argv, &opts))
@@ -87,6 +88,8 @@ int ps_tcp_serve(int argc, char **argv)
 	for (int i = 1; i < opts.workers; i++) {
 		if (fork() == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (getppid() != parent)
+				_exit(PS_FAILED); /* it ended before the line above */
 			break;
 		}
 	}

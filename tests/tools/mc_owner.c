@@ -19,22 +19,12 @@
 #include <arpa/inet.h>
 
 #include "control/memcached/ring.h"
+#include "control/memcached/service.h"
 #include "control/util.h"
 #include "tests/lib/mc_gen.h"
 
 #define BATCH 200 /* gets on their way at once */
 #define CONNS 256
-
-static const char *const hashes[PB_MC_HASHES] = {
-	[PB_MC_H_ONE_AT_A_TIME] = "one_at_a_time",
-	[PB_MC_H_MD5] = "md5",
-	[PB_MC_H_CRC32] = "crc32",
-	[PB_MC_H_CRC32A] = "crc32a",
-	[PB_MC_H_FNV1_64] = "fnv1_64",
-	[PB_MC_H_FNV1A_64] = "fnv1a_64",
-	[PB_MC_H_FNV1_32] = "fnv1_32",
-	[PB_MC_H_FNV1A_32] = "fnv1a_32",
-};
 
 static struct mcr_server servers[PB_MC_SERVERS_MAX];
 static size_t n_servers;
@@ -78,13 +68,15 @@ static void answer(int fd, int number)
 		shutdown(fd, SHUT_RDWR);
 }
 
-static _Noreturn void serve(const int *listeners)
+static _Noreturn void serve(const int *listeners, pid_t parent)
 {
 	struct pollfd p[PB_MC_SERVERS_MAX + CONNS];
 	int number[PB_MC_SERVERS_MAX + CONNS];
 	nfds_t n = n_servers;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0); /* it ended before the line above: nobody would end us */
 	for (nfds_t i = 0; i < n; i++)
 		p[i] = (struct pollfd){ .fd = listeners[i], .events = POLLIN };
 	while (poll(p, n, -1) >= 0)
@@ -193,13 +185,14 @@ static int all(uint16_t port, size_t count)
 int main(int argc, char **argv)
 {
 	static int listeners[PB_MC_SERVERS_MAX];
+	pid_t parent = getpid();
 	uint32_t algo = 0;
 	int bad;
 
 	for (int i = 5; i < argc; i++)
 		if (read_server(argv[i]))
 			return 2;
-	while (argc > 5 && algo < PB_MC_HASHES && strcmp(argv[2], hashes[algo]))
+	while (argc > 5 && algo < PB_MC_HASHES && strcmp(argv[2], mcs_hash_name(algo)))
 		algo++;
 	if (!n_servers || algo == PB_MC_HASHES)
 		return 2;
@@ -209,7 +202,7 @@ int main(int argc, char **argv)
 			return perror("listen"), 1;
 	}
 	if (!fork())
-		serve(listeners);
+		serve(listeners, parent);
 	if (mcr_build_ketama(&ring, MCR_TWEMPROXY, algo, servers, n_servers))
 		return 1;
 	if (*argv[3])
