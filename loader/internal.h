@@ -61,6 +61,8 @@ extern const size_t pb_prog_rows_n;
 /* loader.c */
 struct bpf_program *pb_loader_prog(struct pb_loader *l, const char *name);
 int pb_prog_id(const struct bpf_program *prog, uint32_t *ret);
+/* Is what is pinned there laid out as @map is?  0 also where nothing is.  -EUCLEAN: it is not. */
+int pb_map_check_layout(const struct bpf_map *map, const char *path);
 
 /* attach.c: the programs that go on a map.  -EINVAL: no links to maps here. */
 int pb_loader_attach_map(struct pb_loader *l, int fd, uint64_t id, struct pb_loader_report *report);

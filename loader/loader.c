@@ -71,7 +71,7 @@ static bool maps_found(const char *bpffs)
 }
 
 /* libbpf would refuse too, but in words that help nobody. */
-static int check_layout(const struct bpf_map *map, const char *path)
+int pb_map_check_layout(const struct bpf_map *map, const char *path)
 {
 	_cleanup_close_ int fd = bpf_obj_get(path);
 	struct bpf_map_info info = { 0 };
@@ -111,7 +111,7 @@ static int configure_maps(struct pb_loader *l, struct bpf_object *obj, const cha
 			err = bpf_map__set_pin_path(map, path);
 		if (err)
 			return log_err(err, "cannot configure map %s", map_rows[i].name);
-		err = check_layout(map, path);
+		err = pb_map_check_layout(map, path);
 		if (err)
 			return err;
 	}

@@ -36,30 +36,6 @@ bool pb_mcl_found(const char *bpffs)
 	return path && !access(path, F_OK);
 }
 
-static int check_pin(const struct bpf_map *map, const char *path)
-{
-	_cleanup_close_ int fd = bpf_obj_get(path);
-	struct bpf_map_info info = { 0 };
-	uint32_t len = sizeof(info);
-	int err;
-
-	if (fd == -ENOENT)
-		return 0;
-	if (fd < 0)
-		return log_err(fd, "cannot open pinned map %s", path);
-	err = bpf_obj_get_info_by_fd(fd, &info, &len);
-	if (err)
-		return log_err(err, "cannot look at pinned map %s", path);
-	if (info.type == bpf_map__type(map) && info.key_size == bpf_map__key_size(map) &&
-	    info.value_size == bpf_map__value_size(map) &&
-	    info.max_entries == bpf_map__max_entries(map) &&
-	    info.map_flags == bpf_map__map_flags(map))
-		return 0;
-	pb_log(PB_LOG_ERR, "pinned map %s has another layout: run patchbay detach --all",
-	       bpf_map__name(map));
-	return -EUCLEAN;
-}
-
 static int configure(struct pb_mcl *m)
 {
 	struct bpf_map *map;
@@ -81,7 +57,7 @@ static int configure(struct pb_mcl *m)
 		path = pb_pin_path(m->bpffs, pb_map_dir(), bpf_map__name(map));
 		if (!path)
 			return -ENOMEM;
-		err = check_pin(map, path);
+		err = pb_map_check_layout(map, path);
 		if (!err)
 			err = bpf_map__set_pin_path(map, path);
 		if (err)

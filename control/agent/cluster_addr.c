@@ -7,26 +7,9 @@
 
 #include <patchbay/addr.h>
 
+#include "../sockaddr.h"
 #include "../util.h"
 #include "cluster_state.h"
-
-static socklen_t to_sockaddr(const struct pb_cluster_addr *a, struct sockaddr_storage *ret)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
-
-	memset(ret, 0, sizeof(*ret));
-	if (pb_addr_is_v4(&a->ip)) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(a->port);
-		v4->sin_addr.s_addr = a->ip.w[3];
-		return sizeof(*v4);
-	}
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = htons(a->port);
-	memcpy(&v6->sin6_addr, &a->ip, sizeof(v6->sin6_addr));
-	return sizeof(*v6);
-}
 
 static int from_sockaddr(const struct sockaddr *sa, struct pb_addr *ret)
 {
@@ -42,7 +25,7 @@ static int from_sockaddr(const struct sockaddr *sa, struct pb_addr *ret)
 int pb_addr_towards(const struct pb_cluster_addr *to, struct pb_addr *ret)
 {
 	struct sockaddr_storage ss;
-	socklen_t len = to_sockaddr(to, &ss);
+	socklen_t len = pb_to_sockaddr(&to->ip, htons(to->port), &ss);
 	_cleanup_close_ int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || connect(fd, (struct sockaddr *)&ss, len))

@@ -7,6 +7,7 @@
 #include <patchbay/addr.h>
 
 #include "memcached_internal.h"
+#include "sockaddr.h"
 #include "util.h"
 
 /* Below what the kernel gives to clients by itself. */
@@ -23,24 +24,6 @@ __attribute__((format(printf, 3, 4))) static int why(struct mc_run *r, int err, 
 	va_end(ap);
 	pb_printable(r->why);
 	return err;
-}
-
-static socklen_t sockaddr_of(const struct pb_addr *a, __be16 port, struct sockaddr_storage *ret)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
-
-	memset(ret, 0, sizeof(*ret));
-	if (pb_addr_is_v4(a)) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = port;
-		v4->sin_addr.s_addr = a->w[3];
-		return sizeof(*v4);
-	}
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = port;
-	memcpy(&v6->sin6_addr, a, sizeof(v6->sin6_addr));
-	return sizeof(*v6);
 }
 
 static void addr_of(const struct sockaddr *s, struct pb_addr *ret)
@@ -129,7 +112,7 @@ static int route_source(const struct pb_addr *to, __be16 port, struct pb_addr *r
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_storage s;
-	socklen_t len = sockaddr_of(to, port, &s);
+	socklen_t len = pb_to_sockaddr(to, port, &s);
 
 	fd = socket(s.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&s, len))
@@ -178,7 +161,7 @@ static int bind_port(const struct pb_addr *a, unsigned port)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_storage s;
-	socklen_t len = sockaddr_of(a, htons((uint16_t)port), &s);
+	socklen_t len = pb_to_sockaddr(a, htons((uint16_t)port), &s);
 	int one = 1;
 
 	fd = socket(s.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

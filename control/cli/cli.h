@@ -147,6 +147,8 @@ int cli_list(const struct cli *c, json_t *req, const char *key, const struct cli
 int cli_list_by(const struct cli *c, json_t *req, const char *key, const struct cli_col *cols,
 		size_t n, const char *const *fields);
 int cli_print_list(const struct cli *c, const json_t *list, const struct cli_col *cols, size_t n);
+/* Table of an object's members, {name: count}, without those that are 0. */
+int cli_print_counts(const struct cli *c, const char *head, const json_t *counts);
 
 /* dest.c: pure */
 #define CLI_DEST_LEN 80

@@ -154,27 +154,6 @@ int mc_show(const struct cli *c, const struct cli_args *a)
 
 /* ---- stats --------------------------------------------------------------- */
 
-static int print_counters(const struct cli *c, const json_t *counters)
-{
-	_cleanup_(table_freep) struct table *t = NULL;
-	static const char *const heads[] = { "COUNTER", "COUNT" };
-	const char *name;
-	json_t *count;
-
-	if (table_new(&t, heads, ARRAY_SIZE(heads)))
-		return cli_oom(c);
-	json_object_foreach ((json_t *)counters, name, count) {
-		char number[24];
-		const char *cells[] = { name, number };
-
-		snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(count));
-		if (json_integer_value(count) && table_add(t, cells))
-			return cli_oom(c);
-	}
-	table_print(t, stdout);
-	return CLI_OK;
-}
-
 int mc_stats(const struct cli *c, const struct cli_args *a)
 {
 	json_auto_t *answer = NULL;
@@ -190,7 +169,7 @@ int mc_stats(const struct cli *c, const struct cli_args *a)
 		if (i)
 			putchar('\n');
 		line("service", "%s", cli_str(s, "name"));
-		code = print_counters(c, json_object_get(s, "counters"));
+		code = cli_print_counts(c, "COUNTER", json_object_get(s, "counters"));
 		if (!code)
 			code = cli_print_list(c, json_object_get(s, "servers"), server_cols,
 					      ARRAY_SIZE(server_cols));

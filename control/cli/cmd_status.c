@@ -62,26 +62,8 @@ static int print_maps(const struct cli *c, const json_t *maps)
 
 static int print_reasons(const struct cli *c, const json_t *reasons)
 {
-	_cleanup_(table_freep) struct table *t = NULL;
-	static const char *const heads[] = { "REASON", "COUNT" };
-	const char *name;
-	json_t *count;
-
-	if (table_new(&t, heads, ARRAY_SIZE(heads)))
-		return cli_oom(c);
-	json_object_foreach ((json_t *)reasons, name, count) {
-		char number[24];
-		const char *cells[] = { name, number };
-
-		snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(count));
-		if (!json_integer_value(count))
-			continue;
-		if (table_add(t, cells))
-			return cli_oom(c);
-	}
 	putchar('\n');
-	table_print(t, stdout);
-	return CLI_OK;
+	return cli_print_counts(c, "REASON", reasons);
 }
 
 static void print_splice(const json_t *s)

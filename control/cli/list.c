@@ -146,3 +146,24 @@ int cli_list(const struct cli *c, json_t *req, const char *key, const struct cli
 		return cli_print_json(c, answer);
 	return cli_print_list(c, json_object_get(answer, key), cols, n);
 }
+
+int cli_print_counts(const struct cli *c, const char *head, const json_t *counts)
+{
+	_cleanup_(table_freep) struct table *t = NULL;
+	const char *const heads[] = { head, "COUNT" };
+	const char *name;
+	json_t *count;
+
+	if (table_new(&t, heads, ARRAY_SIZE(heads)))
+		return cli_oom(c);
+	json_object_foreach ((json_t *)counts, name, count) {
+		char number[24];
+		const char *cells[] = { name, number };
+
+		snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(count));
+		if (json_integer_value(count) && table_add(t, cells))
+			return cli_oom(c);
+	}
+	table_print(t, stdout);
+	return CLI_OK;
+}

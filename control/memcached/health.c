@@ -8,6 +8,7 @@
 
 #include <patchbay/addr.h>
 
+#include "control/sockaddr.h"
 #include "control/util.h"
 
 #define FRAME 8
@@ -36,29 +37,11 @@ struct mch {
 	struct asked asked[PB_MC_SERVERS_MAX];
 };
 
-static socklen_t address(const struct pb_addr *a, __be16 port, struct sockaddr_storage *ret)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
-
-	memset(ret, 0, sizeof(*ret));
-	if (pb_addr_is_v4(a)) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = port;
-		v4->sin_addr.s_addr = a->w[3];
-		return sizeof(*v4);
-	}
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = port;
-	memcpy(&v6->sin6_addr, a, sizeof(v6->sin6_addr));
-	return sizeof(*v6);
-}
-
 static int find(const struct mca *m, const struct sockaddr_storage *from)
 {
 	for (unsigned i = 0; i < m->n_servers; i++) {
 		struct sockaddr_storage s;
-		socklen_t len = address(&m->server[i].addr, m->server[i].port, &s);
+		socklen_t len = pb_to_sockaddr(&m->server[i].addr, m->server[i].port, &s);
 
 		if (!m->server[i].used || s.ss_family != from->ss_family)
 			continue;
@@ -84,7 +67,7 @@ static void ask(struct mch *h, unsigned i, bool flush, uint64_t now)
 	struct asked *q = &h->asked[i];
 	unsigned char msg[FRAME + 16] = { 0 };
 	struct sockaddr_storage to;
-	socklen_t len = address(&h->m->server[i].addr, h->m->server[i].port, &to);
+	socklen_t len = pb_to_sockaddr(&h->m->server[i].addr, h->m->server[i].port, &to);
 	size_t n = strlen(text);
 
 	if (getrandom(&q->id, sizeof(q->id), GRND_NONBLOCK) != sizeof(q->id))
@@ -202,7 +185,7 @@ static int open_socket(const struct mca *m)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_storage at;
-	socklen_t len = address(&m->place.source, 0, &at);
+	socklen_t len = pb_to_sockaddr(&m->place.source, 0, &at);
 
 	fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len))

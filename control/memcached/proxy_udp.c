@@ -7,6 +7,7 @@
 
 #include <patchbay/addr.h>
 
+#include "../sockaddr.h"
 #include "../util.h"
 #include "proxy_udp.h"
 
@@ -39,24 +40,6 @@ struct pb_mcp {
 
 /* ---- addresses ------------------------------------------------------------- */
 
-static socklen_t to_sockaddr(const struct pb_addr *a, __be16 port, struct sockaddr_storage *ret)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
-
-	memset(ret, 0, sizeof(*ret));
-	if (pb_addr_is_v4(a)) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = port;
-		v4->sin_addr.s_addr = a->w[3];
-		return sizeof(*v4);
-	}
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = port;
-	memcpy(&v6->sin6_addr, a, sizeof(*a));
-	return sizeof(*v6);
-}
-
 static void from_sockaddr(const struct sockaddr_storage *s, struct pb_addr *ret, __be16 *ret_port)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)s;
@@ -76,7 +59,7 @@ static void from_sockaddr(const struct sockaddr_storage *s, struct pb_addr *ret,
 static int send_to(int fd, const struct pb_addr *to, __be16 port, const void *data, size_t len)
 {
 	struct sockaddr_storage s;
-	socklen_t n = to_sockaddr(to, port, &s);
+	socklen_t n = pb_to_sockaddr(to, port, &s);
 
 	if (sendto(fd, data, len, MSG_DONTWAIT, (struct sockaddr *)&s, n) >= 0)
 		return 0;
@@ -194,7 +177,7 @@ static void on_back(uv_poll_t *poll, int status, int events)
 static int open_socket(const struct pb_addr *a, __be16 port)
 {
 	struct sockaddr_storage s;
-	socklen_t n = to_sockaddr(a, port, &s);
+	socklen_t n = pb_to_sockaddr(a, port, &s);
 	_cleanup_close_ int fd = -1;
 	int one = 1, size = RCVBUF;
 
