@@ -86,9 +86,9 @@ DEPS = -MMD -MP
 
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 LOAD_SRC := $(wildcard loader/*.c)
-MAINS := control/agent/main.c control/agent/helper.c control/cli/patchbay.c
+MAINS := control/agent/main.c control/agent/helper.c control/cli/patchbay.c control/frames/main.c
 CTL_SRC := $(filter-out $(MAINS),$(wildcard control/*.c \
-	$(foreach d,registry names gossip table memcached agent cli,control/$d/*.c)))
+	$(foreach d,registry names gossip table memcached frames agent cli,control/$d/*.c)))
 TLIB_SRC := $(wildcard tests/lib/*.c)
 stem-is = $(if $T,$(filter $1/$2$T $1/$2$T_%,$3),$3)
 UNIT := $(call stem-is,tests/unit,test_,$(patsubst %.c,%,$(wildcard tests/unit/test_*.c)))
@@ -104,7 +104,8 @@ SKELS := $(BPF_SRC:bpf/%.bpf.c=$(B)/skel/%.skel.h) \
 	$(patsubst tests/bpf/%.bpf.c,$(B)/skel/test/%.skel.h,$(wildcard tests/bpf/*.bpf.c))
 BINS := $(addprefix $(B)/,$(and $(wildcard control/agent/main.c),patchbayd) \
 	$(and $(wildcard control/cli/patchbay.c),patchbay) \
-	$(and $(wildcard control/agent/helper.c),patchbay-helper))
+	$(and $(wildcard control/agent/helper.c),patchbay-helper) \
+	$(and $(wildcard control/frames/main.c),patchbay-frames))
 UNIT_BINS := $(UNIT:tests/%=$(B)/asan/%)
 LIVE_BINS := $(LIVE:tests/%=$(B)/tests/%)
 REPLAY_BINS := $(FUZZ:tests/%=$(B)/asan/%)
@@ -121,7 +122,7 @@ BUDGET_BIN := $(B)/tests/budget
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9_.-]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' Makefile
 
-all: $(BINS) ## build patchbayd, patchbay and patchbay-helper
+all: $(BINS) ## build patchbayd, patchbay-frames, patchbay and patchbay-helper
 
 deps: ## install the Debian packages that are missing (root)
 	@tools/deps.sh
@@ -208,6 +209,7 @@ man: $(MANS) ## manual pages
 install: all man ## into DESTDIR, PREFIX=/usr
 	install -D -m755 $(B)/patchbayd $(DESTDIR)$(PREFIX)/sbin/patchbayd
 	install -D -m755 $(B)/patchbay-helper $(DESTDIR)$(PREFIX)/sbin/patchbay-helper
+	install -D -m755 $(B)/patchbay-frames $(DESTDIR)$(PREFIX)/sbin/patchbay-frames
 	install -D -m755 $(B)/patchbay $(DESTDIR)$(PREFIX)/bin/patchbay
 	install -d $(DESTDIR)$(SYSCONFDIR)/patchbay/patchbay.conf.d $(DESTDIR)$(SYSCONFDIR)/patchbay/identity.d \
 		$(DESTDIR)$(SYSCONFDIR)/patchbay/services.d
@@ -279,6 +281,7 @@ endef
 $(B)/patchbayd: $(B)/obj/control/agent/main.o
 $(B)/patchbay-helper: $(B)/obj/control/agent/helper.o
 $(B)/patchbay: $(B)/obj/control/cli/patchbay.o
+$(B)/patchbay-frames: $(B)/obj/control/frames/main.o
 $(BINS): $(LIBS)
 	$(call link)
 $(LIVE_BINS): $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libpbtest.a $(LIBS)

@@ -12,6 +12,7 @@
  */
 #include "lib/mc_answer.bpf.h"
 #include "lib/mc_do.bpf.h"
+#include "lib/mc_multi.bpf.h"
 #include "lib/mc_reply.bpf.h"
 #include "lib/mc_request.bpf.h"
 
@@ -30,6 +31,8 @@
 	MC_STAGE(mc_##x##_read, ctx_t, mc_read(MC_DATA(ctx))) \
 	MC_STAGE(mc_##x##_seek, ctx_t, mc_seek(MC_DATA(ctx), is_tc)) \
 	MC_STAGE(mc_##x##_hit, ctx_t, mc_hit(ctx, is_tc)) \
+	MC_STAGE(mc_##x##_multi, ctx_t, mc_multi(MC_DATA(ctx), is_tc)) \
+	MC_STAGE(mc_##x##_multi_hit, ctx_t, mc_multi_hit(ctx, is_tc)) \
 	MC_STAGE(mc_##x##_owner, ctx_t, mc_owner(MC_DATA(ctx))) \
 	MC_STAGE(mc_##x##_owners, ctx_t, mc_owners(MC_DATA(ctx))) \
 	MC_STAGE(mc_##x##_steer, ctx_t, mc_steer(ctx, is_tc)) \
@@ -39,10 +42,22 @@
 MC_STAGES(x, 0, xdp_md)
 MC_STAGES(t, 1, __sk_buff)
 MC_STAGE(mc_t_fetch, __sk_buff, mc_fetch_send(ctx))
+MC_STAGE(mc_t_aim, __sk_buff, mc_multi_aim(MC_DATA(ctx)))
 
 #define MC_RUN(is_tc, stage, ctx) ((__u32)((is_tc) ? mc_t_##stage(ctx) : mc_x_##stage(ctx)))
 
 /* ---- a datagram of ours -------------------------------------------------------- */
+
+/* A get of several servers takes the slow path, as a copy; the packet is wanted for the fetch. */
+static __always_inline __u32 mc_split_fetch(void *ctx, struct pb_mc_job *j)
+{
+	__u32 todo = (__u32)mc_t_aim(ctx);
+
+	if (todo == PB_MC_TODO_STEER)
+		todo = (__u32)mc_t_steer(ctx);
+	j->split = 0;
+	return todo == PB_MC_TODO_FETCH ? todo : PB_MC_TODO_PASS;
+}
 
 static __always_inline __u32 mc_to_vip(void *ctx, int is_tc)
 {
@@ -55,11 +70,17 @@ static __always_inline __u32 mc_to_vip(void *ctx, int is_tc)
 		todo = MC_RUN(is_tc, seek, ctx);
 	if (todo == PB_MC_TODO_ANSWER)
 		todo = MC_RUN(is_tc, hit, ctx);
+	if (todo == PB_MC_TODO_MULTI)
+		todo = MC_RUN(is_tc, multi, ctx);
+	if (todo == PB_MC_TODO_ALL)
+		todo = MC_RUN(is_tc, multi_hit, ctx);
 	if (todo != PB_MC_TODO_STEER && todo != PB_MC_TODO_MULTI)
 		return todo;
 	owner = MC_RUN(is_tc, owner, ctx);
 	if (owner == PB_MC_TODO_STEER && todo == PB_MC_TODO_MULTI)
 		owner = MC_RUN(is_tc, owners, ctx);
+	if (is_tc && owner == PB_MC_TODO_PASS && j && j->want_fetch)
+		return mc_split_fetch(ctx, j);
 	return owner == PB_MC_TODO_STEER ? MC_RUN(is_tc, steer, ctx) : owner;
 }
 

@@ -3,6 +3,7 @@
 #ifndef PB_CONTROL_MAPS_H
 #define PB_CONTROL_MAPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -101,6 +102,19 @@ int pb_maps_set_endpoint_state(struct pb_maps *m, uint32_t index, uint8_t state)
  * no managed listener uses up stays until the client's socket closes. */
 int pb_maps_get_udp_src(struct pb_maps *m, const struct pb_udp_key *k, struct pb_udp_src *ret);
 int pb_maps_get_admit(struct pb_maps *m, const struct pb_flow_key *k, struct pb_admit *ret);
+
+/* ---- datagrams that the agent sends, or programs at the devices; maps_sources.c ---- */
+/* The socket is one of application @ref, which has PB_REF_SWITCH. */
+int pb_maps_own_socket(struct pb_maps *m, int fd, uint64_t ref, uint64_t netns);
+/* What leaves from @real is @ref's; its peers see @shown. */
+int pb_maps_put_source(struct pb_maps *m, const struct pb_udp_key *real,
+		       const struct pb_udp_key *shown, uint64_t ref);
+int pb_maps_del_source(struct pb_maps *m, const struct pb_udp_key *real,
+		       const struct pb_udp_key *shown);
+/* Removes those of PB_REF_SWITCH that @keep does not want.  Returns how many, or -errno. */
+int pb_maps_sweep_sources(struct pb_maps *m,
+			  bool (*keep)(const struct pb_udp_key *real, uint64_t ref, void *arg),
+			  void *arg);
 
 /* Removes services without any slot, by lookup-and-delete; puts back one that got a slot in
  * between. Returns how many went, or -errno. */

@@ -17,7 +17,8 @@
 #define PREFIX "pb_mc_"
 
 /* What a program keeps for the packet at hand, or for a moment: not shared with the next build. */
-static const char *const scratch[] = { "pb_mc_work", "pb_mc_hops", "pb_mc_room", "pb_mc_known" };
+static const char *const scratch[] = { "pb_mc_work", "pb_mc_hops", "pb_mc_room", "pb_mc_known",
+				       "pb_mc_multi" };
 
 static bool is_shared(const char *name)
 {

@@ -85,6 +85,7 @@ enum pb_mc_todo {
 	PB_MC_TODO_STEER,  /* to the owner of the key */
 	PB_MC_TODO_MULTI,  /* more keys than one: who owns them? */
 	PB_MC_TODO_ANSWER, /* from the cache */
+	PB_MC_TODO_ALL,	   /* ... of several keys */
 	PB_MC_TODO_FETCH,  /* tc: written, to be sent, and a fetch of the same key behind it */
 	PB_MC_TODO_SENT,   /* on its way: `verdict` is the kernel's word for it */
 };
@@ -116,6 +117,7 @@ struct pb_mc_job {
 	__u32 tagged;		/* the VLAN tag is in the frame */
 	__u32 out;		/* the device it is to leave by, with PB_MC_TODO_FETCH */
 	__u32 again; /* ... the request itself as a new packet: its link header is not known here */
+	__u32 split; /* ... the request is for the slow path: only a fetch goes there */
 	__u32 ours;  /* the address is one of ours */
 	__u32 role;  /* PB_MC_ROLE_* of the address it goes to */
 	/* the cache's */

@@ -312,7 +312,7 @@ static __always_inline __u32 mc_steer(void *ctx, int is_tc)
 	todo = mc_way_to(ctx, is_tc, j, at, b, j->l2 ? &j->saddr : &svc->source, &w);
 	if (todo != PB_MC_TODO_STEER)
 		return mc_give_up(j, todo, PB_MC_C_DROP_HOP);
-	j->again = is_tc && j->want_fetch && w.neigh;
+	j->again = is_tc && j->want_fetch && (w.neigh || j->split);
 	if (j->again) {
 		j->out = w.ifindex;
 		return PB_MC_TODO_FETCH;

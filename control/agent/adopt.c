@@ -133,6 +133,8 @@ static int adopt_app(uint64_t ref, const struct pb_app *app, const struct pb_tag
 		return 0; /* the walk may show an entry twice */
 	/* unless the scope tells: as it was, whatever the node says now */
 	rec.splice = (uint8_t)pb_splice_of(app->flags);
+	if (ref & PB_REF_SWITCH) /* whether it is still wanted is seen later: memcached_self.c */
+		return pb_registry_adopt(a->registry, &rec) ? remember(w, ref) : 0;
 	if (!folder && !path)
 		return remember(w, ref);
 	if (folder && pb_cgroup_restore(a->cgroup_fd, folder, &rec, &since))

@@ -38,6 +38,14 @@ static uint32_t evaluate(const struct pb_agent *a, const struct pb_app_rec *c,
 	return pb_policy(&in);
 }
 
+uint32_t pb_check_pair(const struct pb_agent *a, const struct pb_app_rec *c,
+		       const struct pb_app_rec *s, __be16 port, uint8_t proto)
+{
+	uint32_t strict;
+
+	return evaluate(a, c, s, port, proto, &strict);
+}
+
 /* The first rule of the deciding kind that matches, as the evaluator found it. */
 static const char *rule_text(const struct pb_agent *a, const struct pb_app_rec *c,
 			     const struct pb_app_rec *s, __be16 port, uint8_t proto, bool allow)

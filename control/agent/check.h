@@ -22,6 +22,9 @@ struct pb_verdict {
 const struct pb_app_rec *pb_check_source(const struct pb_agent *a, const char *text);
 int pb_check(struct pb_agent *a, const struct pb_app_rec *src, const struct pb_target *dest,
 	     uint8_t proto, struct pb_verdict *ret);
+/* May @c reach @s?  A reason. */
+uint32_t pb_check_pair(const struct pb_agent *a, const struct pb_app_rec *c,
+		       const struct pb_app_rec *s, __be16 port, uint8_t proto);
 /* May @c send to @addr:@port as to the outside, loopback or not?  A reason. */
 uint32_t pb_check_egress(const struct pb_agent *a, const struct pb_app_rec *c,
 			 const struct pb_addr *addr, __be16 port);

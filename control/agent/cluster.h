@@ -187,6 +187,8 @@ void pb_cluster_stop(struct pb_agent *a);
 void pb_cluster_free(struct pb_agent *a);
 /* Is this node in a cluster? */
 bool pb_cluster_on(const struct pb_agent *a);
+/* What the others know this node by; false: nothing of that family, or it is in no cluster. */
+bool pb_cluster_locator(const struct pb_agent *a, bool v4, struct pb_addr *ret);
 /* Every PB_HEAL_MS: devices, counters, state file. */
 void pb_cluster_heal(struct pb_agent *a);
 /* Something of this node's own changed: announced soon; now: before the call returns. */

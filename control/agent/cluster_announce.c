@@ -74,7 +74,7 @@ static void say_app(struct say *s, const struct pb_app_rec *rec)
 {
 	const struct pb_scope *scope = pb_scope_find(s->c->agent, rec->ref);
 	struct tbl_record r = { .kind = TBL_APP, .id = app_id(rec->ref) };
-	int64_t since = scope ? scope->since : time(NULL);
+	int64_t since = scope ? scope->since : rec->ref & PB_REF_SWITCH ? 0 : time(NULL);
 
 	memcpy(r.app.name, rec->app.name, sizeof(r.app.name));
 	r.app.id64 = rec->app.id;

@@ -148,7 +148,10 @@ int claim_check(struct pb_registry *r, const struct pb_claim_req *req, char name
 		return pb_fail(err, -EINVAL, "there is no mode %d", req->mode);
 	if (req->splice < 0 || req->splice >= PB_SPLICE_NEVER)
 		return pb_fail(err, -EINVAL, "an application's splice is on, all or off");
-	snprintf(name, PB_NAME_LEN, "~%llx", (unsigned long long)req->ref);
+	if (req->label)
+		snprintf(name, PB_NAME_LEN, "~%.*s", PB_NAME_LEN - 2, req->label);
+	else
+		snprintf(name, PB_NAME_LEN, "~%llx", (unsigned long long)req->ref);
 	e = check_all(r, req, name, n, err);
 	return e ? e : grants_check(r, req, req->name ? name : NULL, &n->pub.tags, err);
 }

@@ -52,6 +52,7 @@ struct pb_egress_item {
 struct pb_claim_req {
 	uint64_t ref;	  /* cgroup id of the new scope */
 	const char *name; /* NULL: unnamed, a client only */
+	const char *label; /* of an unnamed one, for people: shown as "~LABEL"; NULL: by its ref */
 	struct pb_addr ips[PB_APP_IPS];
 	unsigned n_ips;
 	const char *tags[PB_TAGS_MAX]; /* "key=value" */

@@ -31,8 +31,11 @@ enum pb_egress_mode { PB_EGRESS_ALL, PB_EGRESS_NONE, PB_EGRESS_LIST, _PB_EGRESS_
 
 /*
  * pb_apps[ref]: one application scope.  ref is the cgroup id of a local scope;
- * the ids of applications on other nodes have bit 63 set.  Writer: agent.
+ * the ids of applications on other nodes have bit 63 set, those of the agent's own senders (a
+ * memcached service) PB_REF_SWITCH.  Writer: agent.
  */
+#define PB_REF_SWITCH (1ULL << 62)
+
 struct pb_app {
 	char name[PB_NAME_LEN]; /* "~..." when the program was started without a name */
 	__u64 id;		/* id64: SipHash-2-4 of the name under the cluster's key */
@@ -230,7 +233,8 @@ struct pb_admit {
 };
 
 /* pb_udp_src[real source]: who sends from it.  pb_udp_virt[virtual source]: where
- * it really is.  Written at the first datagram, die with the socket. */
+ * it really is.  Written at the first datagram, die with the socket.  Those of PB_REF_SWITCH are the
+ * agent's: datagrams also leave from there that no socket of this host sent. */
 struct pb_udp_key {
 	struct pb_addr addr;
 	__be16 port;

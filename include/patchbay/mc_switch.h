@@ -241,7 +241,8 @@ struct pb_mc_top {
 	X(DROP_BAD, "drop-bad", "dropped: a datagram whose lengths contradict each other") \
 	X(REPLY_STRAY, "reply-stray", \
 	  "dropped: a reply nobody waits for, or not from the server asked") \
-	X(REPLY_BAD, "reply-bad", "replies that are not understood; passed on")
+	X(REPLY_BAD, "reply-bad", "replies that are not understood; passed on") \
+	X(HITS_MULTI, "hits-multi", "of the hits, gets of several keys")
 
 enum pb_mc_counter {
 #define PB_X(sym, name, help) PB_MC_C_##sym,

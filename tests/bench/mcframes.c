@@ -4,8 +4,10 @@
  *	mcframes load PIN			programs and maps into a folder of a bpffs
  *	mcframes attach PIN DEVICE sink|reflect|cold
  *	mcframes gen PIN DEVICE DEST-MAC SOURCE-IP DEST-IP KEYS [COLD-KEYS COLD-OF-1000 [FRAMES]]
+ *	mcframes time PIN DEVICE DEST-MAC SOURCE-IP DEST-IP KEYS [COLD-KEYS COLD-OF-1000 [FRAMES]]
  * gen prints frames sent and answers received a second, and their bytes.  It runs in the network of
- * DEVICE, whose peer is the switch; DEVICE needs the sink.
+ * DEVICE, whose peer is the switch; DEVICE needs the sink.  time prints what the XDP program of DEVICE,
+ * one of the switch, takes for such a frame and no device: ns, with making the frame, and that alone.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -58,6 +60,9 @@ static int pin_all(const char *dir)
 	if (!err)
 		err = bpf_map__pin(skel->maps.pb_mcb_count,
 				   strcat(strcpy((char[256]){ 0 }, dir), "/count"));
+	if (!err)
+		err = bpf_map__pin(skel->maps.pb_mcb_timed,
+				   strcat(strcpy((char[256]){ 0 }, dir), "/timed"));
 	mc_bench__destroy(skel);
 	return err;
 }
@@ -154,30 +159,35 @@ static int run(int prog, const char *dev, unsigned frames)
 	return bpf_prog_test_run_opts(prog, &o);
 }
 
-static int generate(const char *pin, const char *dev, int argc, char **argv)
+/* What is to be sent: words as of main(), from DEST-MAC on. */
+static int configure(const char *pin, const char *dev, int argc, char **argv)
 {
-	_cleanup_close_ int conf = pinned(pin, "conf"), count = pinned(pin, "count");
-	_cleanup_close_ int prog = pinned(pin, "pb_mcb_gen");
-	unsigned frames = argc > 6 ? (unsigned)atoi(argv[6]) : FRAMES;
-	uint64_t before[MC_BENCH_COUNTS], after[MC_BENCH_COUNTS], ns;
+	_cleanup_close_ int conf = pinned(pin, "conf");
 	struct mc_bench_conf c = { 0 };
-	int err;
+	int err = conf < 0 ? -ENOENT : 0;
 
-	if (conf < 0 || count < 0 || prog < 0)
-		return -ENOENT;
 	c.keys[0] = (uint32_t)atoi(argv[3]);
 	c.keys[1] = argc > 5 ? (uint32_t)atoi(argv[4]) : 0;
 	c.cold = argc > 5 ? (uint32_t)atoi(argv[5]) : 0;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2 && !err; i++) {
 		err = template(&c, i, argv);
 		if (!err)
 			err = own_mac(dev, ((struct ethhdr *)c.frame[i])->h_source);
-		if (err)
-			return err;
 	}
-	if (bpf_map_update_elem(conf, &(uint32_t){ 0 }, &c, BPF_ANY))
-		return -errno;
-	err = counts(count, before);
+	if (!err && bpf_map_update_elem(conf, &(uint32_t){ 0 }, &c, BPF_ANY))
+		err = -errno;
+	return err;
+}
+
+static int generate(const char *pin, const char *dev, int argc, char **argv)
+{
+	_cleanup_close_ int count = pinned(pin, "count"), prog = pinned(pin, "pb_mcb_gen");
+	unsigned frames = argc > 6 ? (unsigned)atoi(argv[6]) : FRAMES;
+	uint64_t before[MC_BENCH_COUNTS], after[MC_BENCH_COUNTS], ns;
+	int err = count < 0 || prog < 0 ? -ENOENT : configure(pin, dev, argc, argv);
+
+	if (!err)
+		err = counts(count, before);
 	ns = pb_now_ns();
 	if (!err)
 		err = run(prog, dev, frames);
@@ -196,6 +206,46 @@ static int generate(const char *pin, const char *dev, int argc, char **argv)
 	return 0;
 }
 
+/* ns that a frame takes; *ret_verdict: of the last one. */
+static int run_timed(int prog, const char *dev, unsigned frames, uint32_t *ret_verdict)
+{
+	static uint8_t in[1500];
+	struct xdp_md ctx = { .data_end = sizeof(in), .ingress_ifindex = if_nametoindex(dev) };
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = in, .data_size_in = sizeof(in), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = (int)frames);
+	int err = bpf_prog_test_run_opts(prog, &o);
+
+	*ret_verdict = o.retval;
+	return err ? err : (int)o.duration;
+}
+
+static int timed(const char *pin, const char *dev, int argc, char **argv)
+{
+	_cleanup_close_ int prog = pinned(pin, "pb_mcb_time"), slots = pinned(pin, "timed");
+	_cleanup_close_ int subject = -1;
+	unsigned frames = argc > 6 ? (unsigned)atoi(argv[6]) : FRAMES;
+	uint32_t id = 0, verdict;
+	int err, bare, ns;
+
+	if (prog < 0 || slots < 0)
+		return -ENOENT;
+	err = bpf_xdp_query_id((int)if_nametoindex(dev), 0, &id);
+	if (!err)
+		err = configure(pin, dev, argc, argv);
+	if (err)
+		return err;
+	subject = bpf_prog_get_fd_by_id(id);
+	bpf_map_delete_elem(slots, &(uint32_t){ 0 });
+	bare = run_timed(prog, dev, frames, &verdict);
+	if (subject < 0 || bare < 0 || bpf_map_update_elem(slots, &(uint32_t){ 0 }, &subject, 0))
+		return -errno;
+	ns = run_timed(prog, dev, frames, &verdict);
+	if (ns < 0)
+		return ns;
+	printf("ns %d bare %d verdict %u\n", ns, bare, verdict);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int err = -EINVAL;
@@ -206,6 +256,8 @@ int main(int argc, char **argv)
 		err = attach(argv[2], argv[3], argv[4]);
 	else if (argc >= 8 && !strcmp(argv[1], "gen"))
 		err = generate(argv[2], argv[3], argc - 4, argv + 4);
+	else if (argc >= 8 && !strcmp(argv[1], "time"))
+		err = timed(argv[2], argv[3], argc - 4, argv + 4);
 	if (err)
 		fprintf(stderr, "mcframes: %s\n", strerror(-err));
 	return err ? 1 : 0;

@@ -4,6 +4,7 @@
 # by twemproxy (sockets); and what an answer from the cache costs against a program that only turns a
 # frame round (live frames, no socket: a socket generator is slower than either).
 # Contenders of a round run back to back, in a new random order.
+# ONLY=sockets, ONLY=frames: that half (while one works on it; the other's figures are missing then).
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
 # shellcheck source=tests/bench/lib.sh
@@ -13,6 +14,7 @@
 FRAMES=$BUILD/bench/mcframes
 MCU=$BUILD/tests/mc_udp
 SCALE=${SCALE:-100}
+ONLY=${ONLY:-}
 MS=$((600 * SCALE / 100))
 KEYS=100
 P=memcached-udp
@@ -198,7 +200,7 @@ service mc 10.9.0.9 '1 2' "${DEVS[@]}" "${CACHED[@]}"
 service one 10.9.0.11 1 "${DEVS[@]}"
 service two 10.9.0.12 '1 2' "${DEVS[@]}"
 wait_for 40 warm mc 10.9.0.9 || die hits "$(MC_NAME=mc mc_count 4 misses) misses"
-for ((round = 1; round <= ROUNDS; round++)); do sockets_round; done
+for ((round = 1; round <= ROUNDS; round++)); do [ "$ONLY" = frames ] || sockets_round; done
 
 for name in mc one two; do pb memcached remove $name || die remove-$name; done
 { mkdir "$SBX/bpf/mcb" && "$FRAMES" load "$SBX/bpf/mcb"; } || die frames
@@ -212,6 +214,6 @@ wait_for 40 warm mc1000 10.9.0.10 || die hits-xdp-1000
 for n in 1 2; do
 	in_ns "s$n" "$FRAMES" attach "$SBX/bpf/mcb" eth0 cold || die cold
 done
-for ((round = 1; round <= ROUNDS; round++)); do frames_round; done
+for ((round = 1; round <= ROUNDS; round++)); do [ "$ONLY" = sockets ] || frames_round; done
 ok measured
 finish

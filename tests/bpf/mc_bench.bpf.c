@@ -30,6 +30,13 @@ struct {
 	__type(value, __u64);
 } pb_mcb_count SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} pb_mcb_timed SEC(".maps");
+
 static __always_inline void count(__u32 what, __u64 n)
 {
 	__u64 *c = bpf_map_lookup_elem(&pb_mcb_count, &what);
@@ -69,6 +76,15 @@ SEC("xdp")
 int pb_mcb_gen(struct xdp_md *ctx)
 {
 	return generate(ctx) ? verdict_to_xdp_back() : verdict_to_xdp(1);
+}
+
+/* The same, and the frame goes to no device but to the program that is timed. */
+SEC("xdp")
+int pb_mcb_time(struct xdp_md *ctx)
+{
+	if (generate(ctx))
+		bpf_tail_call(ctx, &pb_mcb_timed, 0);
+	return verdict_to_xdp(1);
 }
 
 static __always_inline int is_answer(void *data, void *end)
