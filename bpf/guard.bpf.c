@@ -216,18 +216,23 @@ int pb_lookup(struct bpf_sk_lookup *ctx)
 
 /* ---- cgroup_skb ---------------------------------------------------------- */
 
+/* Where the TCP header begins; 0: it cannot be read. */
+static __always_inline __u32 tcp_at(struct __sk_buff *skb)
+{
+	__u8 ihl = 0;
+
+	if (skb->protocol != pb_htons(0x0800))
+		return 40;
+	return bpf_skb_load_bytes(skb, 0, &ihl, 1) ? 0 : (ihl & 15) * 4;
+}
+
 /* A TCP reset?  It may pass a refused connection, for it ends it. */
 static __always_inline int is_reset(struct __sk_buff *skb)
 {
-	__u32 off = 40;
-	__u8 ihl = 0, flags = 0;
+	__u32 off = tcp_at(skb);
+	__u8 flags = 0;
 
-	if (skb->protocol == pb_htons(0x0800)) {
-		if (bpf_skb_load_bytes(skb, 0, &ihl, 1))
-			return 0;
-		off = (ihl & 15) * 4;
-	}
-	return !bpf_skb_load_bytes(skb, off + 13, &flags, 1) && (flags & 4);
+	return off && !bpf_skb_load_bytes(skb, off + 13, &flags, 1) && (flags & 4);
 }
 
 /* Every packet of a managed TCP connection comes by here: one load, no look-up. */
@@ -276,15 +281,10 @@ int pb_egress_skb(struct __sk_buff *ctx)
 /* Bytes of the stream in this TCP packet. */
 static __always_inline __u32 payload(struct __sk_buff *skb)
 {
-	__u32 off = 40;
-	__u8 ihl = 0, doff = 0;
+	__u32 off = tcp_at(skb);
+	__u8 doff = 0;
 
-	if (skb->protocol == pb_htons(0x0800)) {
-		if (bpf_skb_load_bytes(skb, 0, &ihl, 1))
-			return 0;
-		off = (ihl & 15) * 4;
-	}
-	if (bpf_skb_load_bytes(skb, off + 12, &doff, 1))
+	if (!off || bpf_skb_load_bytes(skb, off + 12, &doff, 1))
 		return 0;
 	off += (doff >> 4) * 4;
 	return skb->len > off ? skb->len - off : 0;

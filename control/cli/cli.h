@@ -147,6 +147,8 @@ int cli_list(const struct cli *c, json_t *req, const char *key, const struct cli
 int cli_list_by(const struct cli *c, json_t *req, const char *key, const struct cli_col *cols,
 		size_t n, const char *const *fields);
 int cli_print_list(const struct cli *c, const json_t *list, const struct cli_col *cols, size_t n);
+/* "WHAT         text", cleaned of what is no printable character. */
+void cli_line(const char *what, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Table of an object's members, {name: count}, without those that are 0. */
 int cli_print_counts(const struct cli *c, const char *head, const json_t *counts);
 
@@ -161,6 +163,8 @@ struct cli_dest {
 int cli_dest_parse(const char *text, struct cli_dest *ret, char err[CLI_ERR_LEN]);
 /* The form the control protocol takes. */
 void cli_dest_format(const struct cli_dest *d, char buf[CLI_DEST_LEN]);
+/* Two words, an application and a destination, checked; @buf: the destination as the agent takes it. */
+int cli_app_dest(const struct cli *c, const struct cli_args *a, char buf[CLI_DEST_LEN]);
 /* A whole number min..max in decimal. */
 int cli_number(const char *text, unsigned long min, unsigned long max, unsigned long *ret);
 /* A cgroup id in hex, with or without "0x". */

@@ -6,19 +6,14 @@
 int cmd_check(const struct cli *c, const struct cli_args *a)
 {
 	const char *proto = cli_given(a, "proto") ? cli_value(a, "proto") : "tcp";
-	char dest[CLI_DEST_LEN], err[CLI_ERR_LEN];
+	char dest[CLI_DEST_LEN];
 	_cleanup_free_ char *text = NULL;
 	json_auto_t *answer = NULL;
-	struct cli_dest d;
 	bool allowed;
-	int code;
+	int code = cli_app_dest(c, a, dest);
 
-	if (!cli_app_valid(a->pos[0]))
-		return cli_error(c, CLI_USAGE, EINVAL, "'%.80s' is neither a name nor a ref",
-				 a->pos[0]);
-	if (cli_dest_parse(a->pos[1], &d, err))
-		return cli_error(c, CLI_USAGE, EINVAL, "%s", err);
-	cli_dest_format(&d, dest);
+	if (code)
+		return code;
 	code = cli_ask(c,
 		       json_pack("{s:s,s:s,s:s,s:s}", "op", "check", "src", a->pos[0], "dest", dest,
 				 "proto", proto),

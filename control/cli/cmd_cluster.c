@@ -53,20 +53,6 @@ static int only_of(const struct cli *c, const struct cli_args *a, const char *su
 
 /* ---- cluster ---- */
 
-static void line(const char *what, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void line(const char *what, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	cli_clean(text);
-	printf("%-12s %s\n", what, text);
-}
-
 /* "10.0.0.1, fd00::1" */
 static void join(const json_t *list, const char *field, char *buf, size_t len)
 {
@@ -94,9 +80,9 @@ static void print_keys(const json_t *a)
 
 	join(json_object_get(a, "keys"), "id", text, sizeof(text));
 	if (is(a, "encrypted"))
-		line("encrypted", "yes, keys %s (the first one is in use)", text);
+		cli_line("encrypted", "yes, keys %s (the first one is in use)", text);
 	else
-		line("encrypted", "NO: whoever reaches the port can say anything");
+		cli_line("encrypted", "NO: whoever reaches the port can say anything");
 }
 
 static void print_signing(const json_t *a)
@@ -104,37 +90,39 @@ static void print_signing(const json_t *a)
 	const json_t *cert = json_object_get(a, "certificate");
 
 	if (!strcmp(cli_str(a, "identity"), "signed"))
-		line("signed", "yes, and so must be what others say; certificate of CA %s until %s",
-		     cli_str(cert, "ca"), cli_str(cert, "until"));
+		cli_line("signed",
+			 "yes, and so must be what others say; certificate of CA %s until %s",
+			 cli_str(cert, "ca"), cli_str(cert, "until"));
 	else if (json_is_object(cert))
-		line("signed", "yes, but others need not; certificate of CA %s until %s",
-		     cli_str(cert, "ca"), cli_str(cert, "until"));
+		cli_line("signed", "yes, but others need not; certificate of CA %s until %s",
+			 cli_str(cert, "ca"), cli_str(cert, "until"));
 }
 
 static void print_table(const json_t *a)
 {
 	const json_t *t = json_object_get(a, "table");
 
-	line("announced", "%lld applications, %lld endpoints; version %lld", cli_int(a, "apps"),
-	     cli_int(a, "endpoints"), cli_int(a, "version"));
-	line("of others", "%lld applications, %lld endpoints", cli_int(a, "remote_apps"),
-	     cli_int(a, "remote_endpoints"));
+	cli_line("announced", "%lld applications, %lld endpoints; version %lld", cli_int(a, "apps"),
+		 cli_int(a, "endpoints"), cli_int(a, "version"));
+	cli_line("of others", "%lld applications, %lld endpoints", cli_int(a, "remote_apps"),
+		 cli_int(a, "remote_endpoints"));
 	if (t)
-		line("table", "%s, %lld nodes, %lld of them behind; %lld messages wait",
-		     cli_str(t, "hash"), cli_int(t, "owners"), cli_int(t, "behind"),
-		     cli_int(t, "backlog"));
+		cli_line("table", "%s, %lld nodes, %lld of them behind; %lld messages wait",
+			 cli_str(t, "hash"), cli_int(t, "owners"), cli_int(t, "behind"),
+			 cli_int(t, "backlog"));
 	if (cli_int(a, "quarantined"))
-		line("quarantined", "%lld nodes whose records are not used: see 'patchbay nodes'",
-		     cli_int(a, "quarantined"));
+		cli_line("quarantined",
+			 "%lld nodes whose records are not used: see 'patchbay nodes'",
+			 cli_int(a, "quarantined"));
 	if (cli_int(a, "conflicts"))
-		line("conflicts", "%lld records lost against those of other nodes",
-		     cli_int(a, "conflicts"));
+		cli_line("conflicts", "%lld records lost against those of other nodes",
+			 cli_int(a, "conflicts"));
 	if (cli_int(a, "refused"))
-		line("refused", "%lld messages", cli_int(a, "refused"));
+		cli_line("refused", "%lld messages", cli_int(a, "refused"));
 	if (is(a, "frozen"))
-		line("frozen", "what was known is kept: %s", cli_str(a, "frozen_why"));
+		cli_line("frozen", "what was known is kept: %s", cli_str(a, "frozen_why"));
 	if (strcmp(cli_str(a, "error"), "-"))
-		line("last error", "%s", cli_str(a, "error"));
+		cli_line("last error", "%s", cli_str(a, "error"));
 }
 
 static void print_cluster(const json_t *a)
@@ -147,19 +135,19 @@ static void print_cluster(const json_t *a)
 		     "cluster join TOKEN' joins one");
 		return;
 	}
-	line("cluster", "%s, %s", cli_str(a, "cluster"), cli_str(a, "state"));
-	line("node", "%s, id %s", cli_str(a, "node"), cli_str(a, "id"));
+	cli_line("cluster", "%s, %s", cli_str(a, "cluster"), cli_str(a, "state"));
+	cli_line("node", "%s, id %s", cli_str(a, "node"), cli_str(a, "id"));
 	join(json_object_get(a, "addresses"), NULL, text, sizeof(text));
-	line("address", "%s, port %lld (TCP and UDP)", text, cli_int(a, "port"));
-	line("members", "%lld alive, %lld suspect, %lld dead", cli_int(m, "alive"),
-	     cli_int(m, "suspect"), cli_int(m, "dead"));
+	cli_line("address", "%s, port %lld (TCP and UDP)", text, cli_int(a, "port"));
+	cli_line("members", "%lld alive, %lld suspect, %lld dead", cli_int(m, "alive"),
+		 cli_int(m, "suspect"), cli_int(m, "dead"));
 	print_keys(a);
 	print_signing(a);
 	join(json_object_get(a, "devices"), NULL, text, sizeof(text));
 	if (is(a, "verified"))
-		line("identities", "verified on %s", text);
+		cli_line("identities", "verified on %s", text);
 	else
-		line("identities", "NOT verified: nobody outside this node is let in");
+		cli_line("identities", "NOT verified: nobody outside this node is let in");
 	print_table(a);
 }
 

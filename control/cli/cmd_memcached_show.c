@@ -14,20 +14,6 @@ static json_t *request(const char *op, const struct cli_args *a)
 	return req;
 }
 
-static void line(const char *what, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void line(const char *what, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	cli_clean(text);
-	printf("%-10s %s\n", what, text);
-}
-
 /* ---- show ---------------------------------------------------------------- */
 
 static char *percent(const json_t *item, const char *field)
@@ -65,10 +51,10 @@ static void print_hash(const json_t *conf)
 		tag = "";
 
 	if (!strcmp(cli_str(conf, "hash"), "ketama"))
-		line("hash", "ketama as %s, %s%s%s", cli_str(conf, "dialect"),
+		cli_line("hash", "ketama as %s, %s%s%s", cli_str(conf, "dialect"),
 		     cli_str(conf, "key_hash"), *tag ? ", tag " : "", tag);
 	else
-		line("hash", "maglev%s%s", *tag ? ", tag " : "", tag);
+		cli_line("hash", "maglev%s%s", *tag ? ", tag " : "", tag);
 }
 
 static void print_devices(const json_t *list)
@@ -81,7 +67,7 @@ static void print_devices(const json_t *list)
 		bool xdp = json_is_true(json_object_get(d, "xdp"));
 		bool old = tc && !json_is_true(json_object_get(d, "current"));
 
-		line("device", "%s: %s%s%s (%s)", cli_str(d, "name"), tc ? "tc" : "not attached",
+		cli_line("device", "%s: %s%s%s (%s)", cli_str(d, "name"), tc ? "tc" : "not attached",
 		     xdp ? " and XDP" : "", old ? ", of another build" : "", cli_str(d, "why"));
 	}
 }
@@ -89,10 +75,10 @@ static void print_devices(const json_t *list)
 static void print_cache(const json_t *c)
 {
 	if (json_is_true(json_object_get(c, "on")))
-		line("cache", "on: %lld values in %lld MB, at most %lld ms old",
+		cli_line("cache", "on: %lld values in %lld MB, at most %lld ms old",
 		     cli_int(c, "values"), cli_int(c, "bytes") >> 20, cli_int(c, "max_age"));
 	else
-		line("cache", "off: %s", cli_str(c, "why"));
+		cli_line("cache", "off: %s", cli_str(c, "why"));
 }
 
 static void print_allow(const json_t *list)
@@ -105,26 +91,31 @@ static void print_allow(const json_t *list)
 		if (n < sizeof(text))
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "",
 					      json_string_value(v));
-	line("allowed", "%s", *text ? text : "nobody: the devices have no network, see --allow");
+	cli_line("allowed", "%s", *text ? text : "nobody: the devices have no network, see --allow");
 }
 
 static int print_service(const struct cli *c, const json_t *s)
 {
 	const json_t *conf = json_object_get(s, "config");
 	const char *on = cli_str(s, "state");
+	const json_t *left;
+	size_t i;
 
-	line("service", "%s at %s, from %s", cli_str(s, "name"), cli_str(s, "vip"),
+	cli_line("service", "%s at %s, from %s", cli_str(s, "name"), cli_str(s, "vip"),
 	     cli_str(s, "from"));
 	if (strcmp(on, "on") != 0)
-		line("state", "%s: %s", !strcmp(on, "old") ? "as it was before" : "not served",
+		cli_line("state", "%s: %s", !strcmp(on, "old") ? "as it was before" : "not served",
 		     cli_str(s, "why"));
-	line("servers by", "%s, from %s port %lld on", cli_str(conf, "dsr"), cli_str(s, "source"),
+	cli_line("servers by", "%s, from %s port %lld on", cli_str(conf, "dsr"), cli_str(s, "source"),
 	     cli_int(s, "source_port"));
 	print_hash(conf);
-	line("failover", "%s", cli_str(conf, "failover"));
+	cli_line("failover", "%s", cli_str(conf, "failover"));
 	print_cache(json_object_get(s, "cache"));
 	print_allow(json_object_get(s, "allow"));
 	print_devices(json_object_get(s, "devices"));
+	json_array_foreach (json_object_get(s, "left_out"), i, left)
+		cli_line("left out", "%s of %s: %s", cli_str(left, "server"), cli_str(left, "app"),
+		     cli_str(left, "why"));
 	return cli_print_list(c, json_object_get(s, "servers"), server_cols,
 			      ARRAY_SIZE(server_cols));
 }
@@ -168,8 +159,10 @@ int mc_stats(const struct cli *c, const struct cli_args *a)
 	json_array_foreach (json_object_get(answer, "services"), i, s) {
 		if (i)
 			putchar('\n');
-		line("service", "%s", cli_str(s, "name"));
+		cli_line("service", "%s", cli_str(s, "name"));
 		code = cli_print_counts(c, "COUNTER", json_object_get(s, "counters"));
+		if (!code)
+			code = cli_print_counts(c, "SLOW PATH", json_object_get(s, "slow"));
 		if (!code)
 			code = cli_print_list(c, json_object_get(s, "servers"), server_cols,
 					      ARRAY_SIZE(server_cols));

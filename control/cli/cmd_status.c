@@ -6,20 +6,6 @@
 #include "pins.h"
 #include "table.h"
 
-static void line(const char *what, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void line(const char *what, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	cli_clean(text);
-	printf("%-12s %s\n", what, text);
-}
-
 /* ---- the agent answers ---- */
 
 static void print_links(const json_t *links)
@@ -31,11 +17,11 @@ static void print_links(const json_t *links)
 		alive += json_is_true(json_object_get(l, "alive"));
 		current += json_is_true(json_object_get(l, "current"));
 	}
-	line("links", "%zu of %zu alive, %zu of this build", alive, json_array_size(links),
-	     current);
+	cli_line("links", "%zu of %zu alive, %zu of this build", alive, json_array_size(links),
+		 current);
 	json_array_foreach (links, i, l)
 		if (!json_is_true(json_object_get(l, "alive")))
-			line("dead link", "%s", cli_str(l, "name"));
+			cli_line("dead link", "%s", cli_str(l, "name"));
 }
 
 static char *fill_percent(const json_t *item, const char *field)
@@ -77,10 +63,10 @@ static void print_splice(const json_t *s)
 	if (n > 0)
 		snprintf(services, sizeof(services), "; %lld services have their own setting", n);
 	if (json_is_true(json_object_get(s, "allowed")))
-		line("splice", "possible, %s unless said otherwise%s%s", cli_str(s, "default"),
-		     services, blind ? "; FIONREAD does not count spliced bytes" : "");
+		cli_line("splice", "possible, %s unless said otherwise%s%s", cli_str(s, "default"),
+			 services, blind ? "; FIONREAD does not count spliced bytes" : "");
 	else
-		line("splice", "not possible: %s", cli_str(s, "why"));
+		cli_line("splice", "not possible: %s", cli_str(s, "why"));
 }
 
 static void print_memcached(const json_t *m)
@@ -91,11 +77,12 @@ static void print_memcached(const json_t *m)
 
 	if (n <= 0)
 		return;
-	line("memcached", "%lld service%s (%lld not served), %lld servers (%lld away), %lld cached",
-	     n, n == 1 ? "" : "s", off, cli_int(m, "servers"), cli_int(m, "away"),
-	     cli_int(m, "cached"));
+	cli_line("memcached",
+		 "%lld service%s (%lld not served), %lld servers (%lld away), %lld cached", n,
+		 n == 1 ? "" : "s", off, cli_int(m, "servers"), cli_int(m, "away"),
+		 cli_int(m, "cached"));
 	json_array_foreach (json_object_get(m, "uncached"), i, s)
-		line("", "%s: the cache is off: %s", cli_str(s, "name"), cli_str(s, "why"));
+		cli_line("", "%s: the cache is off: %s", cli_str(s, "name"), cli_str(s, "why"));
 }
 
 static int print_answer(const struct cli *c, const json_t *a)
@@ -104,25 +91,26 @@ static int print_answer(const struct cli *c, const json_t *a)
 	size_t i;
 	int code;
 
-	line("agent", "%s, pid %lld, up %lld s", cli_str(a, "version"), cli_int(a, "pid"),
-	     cli_int(a, "uptime_s"));
-	line("mode", "%s, generation %lld", cli_str(a, "mode"), cli_int(a, "generation"));
-	line("cgroup", "%s", cli_str(a, "cgroup_root"));
-	line("bpffs", "%s", cli_str(a, "bpffs"));
+	cli_line("agent", "%s, pid %lld, up %lld s", cli_str(a, "version"), cli_int(a, "pid"),
+		 cli_int(a, "uptime_s"));
+	cli_line("mode", "%s, generation %lld", cli_str(a, "mode"), cli_int(a, "generation"));
+	cli_line("cgroup", "%s", cli_str(a, "cgroup_root"));
+	cli_line("bpffs", "%s", cli_str(a, "bpffs"));
 	print_links(json_object_get(a, "links"));
-	line("now", "%lld applications, %lld services, %lld endpoints", cli_int(a, "apps"),
-	     cli_int(a, "services"), cli_int(a, "endpoints"));
-	line("events", "%lld lost", cli_int(a, "events_lost"));
+	cli_line("now", "%lld applications, %lld services, %lld endpoints", cli_int(a, "apps"),
+		 cli_int(a, "services"), cli_int(a, "endpoints"));
+	cli_line("events", "%lld lost", cli_int(a, "events_lost"));
 	if (json_is_true(json_object_get(dns, "enabled")))
-		line("dns", "%lld queries: %lld inside, %lld forwarded, %lld refused, %lld failed",
-		     cli_int(dns, "queries"), cli_int(dns, "inside"), cli_int(dns, "forwarded"),
-		     cli_int(dns, "refused"), cli_int(dns, "failed"));
+		cli_line("dns",
+			 "%lld queries: %lld inside, %lld forwarded, %lld refused, %lld failed",
+			 cli_int(dns, "queries"), cli_int(dns, "inside"), cli_int(dns, "forwarded"),
+			 cli_int(dns, "refused"), cli_int(dns, "failed"));
 	else
-		line("dns", "off");
+		cli_line("dns", "off");
 	print_splice(json_object_get(a, "splice"));
 	print_memcached(json_object_get(a, "memcached"));
 	json_array_foreach (json_object_get(a, "warnings"), i, w)
-		line("warning", "%s (%s)", cli_str(w, "text"), cli_str(w, "code"));
+		cli_line("warning", "%s (%s)", cli_str(w, "text"), cli_str(w, "code"));
 	code = print_maps(c, json_object_get(a, "maps"));
 	return code ? code : print_reasons(c, json_object_get(a, "reasons"));
 }
@@ -159,22 +147,22 @@ static json_t *dead_json(const struct pins_state *s, int err, const char *messag
 static void print_dead(const struct pins_state *s)
 {
 	if (s->beat && s->last.time_ns)
-		line("agent", "dead; last heartbeat %.1f s ago, pid %u", beat_age_s(s),
-		     s->last.pid);
+		cli_line("agent", "dead; last heartbeat %.1f s ago, pid %u", beat_age_s(s),
+			 s->last.pid);
 	else
-		line("agent", "dead");
+		cli_line("agent", "dead");
 	if (!s->config && s->err == -EACCES)
-		line("data plane", "unknown: you may not read the maps");
+		cli_line("data plane", "unknown: you may not read the maps");
 	else if (pins_alive(s))
-		line("data plane", "alive: %zu links, generation %llu, mode %s", s->links,
-		     (unsigned long long)s->conf.gen, pins_mode(s->conf.mode));
+		cli_line("data plane", "alive: %zu links, generation %llu, mode %s", s->links,
+			 (unsigned long long)s->conf.gen, pins_mode(s->conf.mode));
 	else if (s->links)
-		line("data plane", "broken: %zu of %zu links are dead%s", s->dead, s->links,
-		     s->config ? "" : ", maps are missing");
+		cli_line("data plane", "broken: %zu of %zu links are dead%s", s->dead, s->links,
+			 s->config ? "" : ", maps are missing");
 	else
-		line("data plane", "not loaded");
+		cli_line("data plane", "not loaded");
 	if (s->old)
-		line("warning", "%zu links run programs of another build", s->old);
+		cli_line("warning", "%zu links run programs of another build", s->old);
 }
 
 static int report_dead(const struct cli *c, int err)

@@ -5,20 +5,15 @@
 
 int cmd_why(const struct cli *c, const struct cli_args *a)
 {
-	char dest[CLI_DEST_LEN], err[CLI_ERR_LEN], *text = NULL;
+	char dest[CLI_DEST_LEN], *text = NULL;
 	const json_t *event, *flow, *now;
 	json_auto_t *answer = NULL;
-	struct cli_dest d;
 	long long more;
 	size_t i;
-	int code;
+	int code = cli_app_dest(c, a, dest);
 
-	if (!cli_app_valid(a->pos[0]))
-		return cli_error(c, CLI_USAGE, EINVAL, "'%.80s' is neither a name nor a ref",
-				 a->pos[0]);
-	if (cli_dest_parse(a->pos[1], &d, err))
-		return cli_error(c, CLI_USAGE, EINVAL, "%s", err);
-	cli_dest_format(&d, dest);
+	if (code)
+		return code;
 	code = cli_ask(c, json_pack("{s:s,s:s,s:s}", "op", "why", "app", a->pos[0], "dest", dest),
 		       &answer);
 	if (code)

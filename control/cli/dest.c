@@ -114,3 +114,17 @@ void cli_dest_format(const struct cli_dest *d, char buf[CLI_DEST_LEN])
 		snprintf(port, sizeof(port), ":%u", d->port & 0xffff);
 	snprintf(buf, CLI_DEST_LEN, d->v6 ? "[%s]%s" : "%s%s", d->host, port);
 }
+
+int cli_app_dest(const struct cli *c, const struct cli_args *a, char buf[CLI_DEST_LEN])
+{
+	char err[CLI_ERR_LEN];
+	struct cli_dest d;
+
+	if (!cli_app_valid(a->pos[0]))
+		return cli_error(c, CLI_USAGE, EINVAL, "'%.80s' is neither a name nor a ref",
+				 a->pos[0]);
+	if (cli_dest_parse(a->pos[1], &d, err))
+		return cli_error(c, CLI_USAGE, EINVAL, "%s", err);
+	cli_dest_format(&d, buf);
+	return CLI_OK;
+}

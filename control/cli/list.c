@@ -167,3 +167,15 @@ int cli_print_counts(const struct cli *c, const char *head, const json_t *counts
 	table_print(t, stdout);
 	return CLI_OK;
 }
+
+void cli_line(const char *what, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	cli_clean(text);
+	printf("%-12s %s\n", what, text);
+}

@@ -42,32 +42,8 @@ up echo echo:7 1
 up udp udp:53 1
 
 # connections that talk, begin, and datagrams, all the time
-cat > "$SBX/talk.py" << 'END'
-import socket
-s = socket.create_connection(("10.9.52.4", 7), 20)
-f = s.makefile("rwb")
-i = 0
-while True:
-    i += 1
-    f.write(b"%d\n" % i)
-    f.flush()
-    assert f.readline() == b"%d\n" % i, i
-    if i % 100 == 0:
-        print("talked", i, flush=True)
-END
-cat > "$SBX/ask.py" << 'END'
-import socket, time
-while True:
-    try:
-        s = socket.create_connection(("10.9.52.1", 80), 20)
-        s.settimeout(20)
-        s.sendall(b"x")
-        print("good", s.recv(64).decode().strip(), flush=True)
-        s.close()
-    except OSError as e:
-        print("bad %r" % e, flush=True)
-        time.sleep(0.1)
-END
+lab_talker 10.9.52.4 7
+lab_asker 10.9.52.1 80
 cat > "$SBX/send.py" << 'END'
 import socket, time
 old = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -82,7 +58,7 @@ while True:
             print("bad %r" % e, flush=True)
             time.sleep(0.1)
 END
-for p in talk ask send; do lab_run 1 $p --name cli --tag grp=a -- "$PY" -u "$SBX/$p.py"; done
+for p in talk send; do lab_run 1 $p --name cli --tag grp=a -- "$PY" -u "$SBX/$p.py"; done
 go_on() {
 	local t a s
 	t=$(log_count talk talked) a=$(log_count ask good) s=$(log_count send answer)

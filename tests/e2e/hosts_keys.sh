@@ -9,19 +9,8 @@
 lab_up 3
 lab_serve 2 web --name web --ip 10.9.47.1 --tag grp=a -- "$S" tcp-serve -6 --hello WEB 80
 up web web:80 1
-cat > "$SBX/ask.py" << 'END'
-import socket
-while True:
-    try:
-        s = socket.create_connection(("10.9.47.1", 80), 20)
-        print("good", flush=True)
-        s.close()
-    except OSError as e:
-        print("bad %r" % e, flush=True)
-END
-lab_run 1 ask --name cli --tag grp=a -- "$PY" -u "$SBX/ask.py"
-go_on() { wait_for 30 log_has ask good $(($(log_count ask good) + 100)); }
-check begin go_on
+lab_asker 10.9.47.1 80
+check begin lab_asks_on
 key_of() { pbn "$1" keys -o json | json 'next(k["id"] for k in d["keys"] if k["primary"])'; }
 spread() { pbn "$1" keys -o json | json 'all(k["nodes"] == k["alive"] == 3 for k in d["keys"])' | grep -q True; }
 
@@ -32,14 +21,14 @@ for round in 1 2; do
 	expect_rc "use-too-early-$round" 1 pbn 1 keys use "$id"
 	for h in 2 3; do eq "same-id-$round-$h" "installed $id" "$(pbn "$h" keys install "$KEY")"; done
 	for h in 1 2 3; do check "spread-$round-$h" wait_for 30 spread "$h"; done
-	check "installed-$round" go_on
+	check "installed-$round" lab_asks_on
 	for h in 1 2 3; do
 		check "use-$round-$h" pbn "$h" keys use "$id"
-		check "used-$round-$h" go_on
+		check "used-$round-$h" lab_asks_on
 	done
 	expect_rc "remove-in-use-$round" 1 pbn 1 keys remove "$id"
 	for h in 1 2 3; do check "remove-$round-$h" pbn "$h" keys remove "$old"; done
-	check "removed-$round" go_on
+	check "removed-$round" lab_asks_on
 	check "members-$round" lab_all_see 3
 	for h in 1 2 3; do eq "one-key-$round-$h" "$id" "$(pbn "$h" keys -o json | json '",".join(k["id"] for k in d["keys"])')"; done
 	nomatch "key-in-no-log-$round" "${KEY:0:20}" cat "$SBX"/log/agent-h1 "$SBX"/log/agent-h2

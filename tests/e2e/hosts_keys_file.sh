@@ -40,19 +40,8 @@ check all-alive wait_for 30 lab_all_see 3
 eq first-key-of-the-file 1 "$(list 1 | json 'len(d["keys"])')"
 lab_serve 2 web --name web --ip 10.9.48.1 --tag grp=a -- "$S" tcp-serve -6 --hello WEB 80
 up web web:80 1
-cat > "$SBX/ask.py" << 'END'
-import socket
-while True:
-    try:
-        s = socket.create_connection(("10.9.48.1", 80), 20)
-        print("good", flush=True)
-        s.close()
-    except OSError as e:
-        print("bad %r" % e, flush=True)
-END
-lab_run 1 ask --name cli --tag grp=a -- "$PY" -u "$SBX/ask.py"
-go_on() { wait_for 30 log_has ask good $(($(log_count ask good) + 100)); }
-check begin go_on
+lab_asker 10.9.48.1 80
+check begin lab_asks_on
 
 # ---- the new key comes to two of three ----
 for h in 1 2; do mounted $h v2 "$K2" "$K1"; done
@@ -64,13 +53,13 @@ match use-refused-says "the key $ID2 is missing on h3, which would be cut off" e
 check waiting-said wait_for 20 warns 1 key-file
 check waiting-log wait_for 20 log_has agent-h1 "key-file: the key $ID2 is missing on h3,"
 eq still-the-old "$ID1" "$(primary 1)"
-check half-way go_on
+check half-way lab_asks_on
 # ---- and to the third ----
 mounted 3 v2 "$K2" "$K1"
 for h in 1 2 3; do check "used-$h" wait_for 30 uses $h "$ID2"; done
 refuted() { ! warns "$1" key-file; }
 check waiting-over wait_for 20 refuted 1
-check used go_on
+check used lab_asks_on
 # what is gone from the file decrypts on for a week
 week() {
 	list "$1" | json 'abs(__import__("calendar").timegm(__import__("time").strptime(next(k["until"] for k in d["keys"] if k["id"] == "'"$2"'"), "%Y-%m-%dT%H:%M:%SZ")) - __import__("time").time() - 7 * 86400) < 600' | grep -q True
@@ -78,7 +67,7 @@ week() {
 check no-end-while-it-is-there wait_for 20 is 1 "$ID1" until None
 for h in 1 2 3; do mounted $h v3 "$K2"; done
 check old-one-for-a-week wait_for 20 week 1 "$ID1"
-check gone-from-the-file go_on
+check gone-from-the-file lab_asks_on
 check old-one-still-decrypts has 3 "$ID1"
 
 # ---- a file that is of no use changes nothing ----
@@ -106,7 +95,7 @@ check dropped-after-a-week wait_for 30 dropped
 check worn-said wait_for 60 warns 3 key-worn
 match worn-event 'key-worn .* h3' pbn 3 events --last 8000
 check worn-counted test "$(field 3 "$ID2" messages)" -ge $((1 << 31))
-check worn-goes-on go_on
+check worn-goes-on lab_asks_on
 check none-lost lab_all_see 3
 eq nobody-refused 0 "$(grep -cv ^good "$SBX/log/ask")"
 finish

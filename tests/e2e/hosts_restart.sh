@@ -15,34 +15,9 @@ up web web:80 2
 up echo echo:7 1
 
 # one connection that talks all the time, and new ones all the time
-cat > "$SBX/talk.py" << 'END'
-import socket
-s = socket.create_connection(("10.9.45.4", 7), 20)
-s.settimeout(20)
-f = s.makefile("rwb")
-i = 0
-while True:
-    i += 1
-    f.write(b"%d\n" % i)
-    f.flush()
-    assert f.readline() == b"%d\n" % i, i
-    if i % 100 == 0:
-        print("talked", i, flush=True)
-END
-cat > "$SBX/ask.py" << 'END'
-import socket
-while True:
-    try:
-        s = socket.create_connection(("10.9.45.1", 80), 20)
-        s.settimeout(20)
-        s.sendall(b"x")
-        print("good", s.recv(64).decode().strip(), flush=True)
-        s.close()
-    except OSError as e:
-        print("bad %r" % e, flush=True)
-END
+lab_talker 10.9.45.4 7
 lab_run 1 talk --name cli --tag grp=a -- "$PY" -u "$SBX/talk.py"
-lab_run 1 ask --name cli --tag grp=a -- "$PY" -u "$SBX/ask.py"
+lab_asker 10.9.45.1 80
 go_on() {
 	local t a
 	t=$(log_count talk talked) a=$(log_count ask good)

@@ -13,30 +13,16 @@ for h in 2 5; do
 	lab_serve "$h" "web$h" --name web --ip 10.9.54.1 --tag grp=a -- "$S" tcp-serve -6 --hello "WEB$h" --for 900 80
 done
 up web web:80 2
-cat > "$SBX/ask.py" << 'END'
-import socket, time
-while True:
-    try:
-        s = socket.create_connection(("10.9.54.1", 80), 20)
-        s.settimeout(20)
-        s.sendall(b"x")
-        print("good", s.recv(64).decode().strip(), flush=True)
-        s.close()
-    except OSError as e:
-        print("bad %r" % e, flush=True)
-        time.sleep(0.1)
-END
-lab_run 1 ask --name cli --tag grp=a -- "$PY" -u "$SBX/ask.py"
-go_on() { wait_for 30 log_has ask good $(($(log_count ask good) + 100)); }
-check begin go_on
+lab_asker 10.9.54.1 80
+check begin lab_asks_on
 
 # down NODE...: an agent says in its log that the agent of one of these is down, or the host
 down() { local IFS='|'; grep -hE "node ($*) is (down|dead)|agent of node ($*) is down" "$SBX"/log/agent-h?; }
 lab_stop 5
 lab_stop 6
-check stopped-go-on go_on
+check stopped-go-on lab_asks_on
 lab_wait_out "$SECS"
-check stopped-still-go-on go_on
+check stopped-still-go-on lab_asks_on
 for h in 1 2 3 4; do for m in 1 2 3 4; do
 	[ $m = $h ] || check "h$h-sees-h$m" lab_state $h h$m alive
 done; done
@@ -55,7 +41,7 @@ lab_cont 5
 lab_cont 6
 refute never-seen-dead wait_for 15 falsely_dead # longer than a false suspicion would live
 check all wait_for 60 lab_all_see 6
-check all-go-on go_on
+check all-go-on lab_asks_on
 check records wait_for 30 lab_all_have web:80 2
 eq nobody-else-was-down '' "$(down h1 h2 h3 h4)"
 eq no-connection-lost 0 "$(grep -cv ^good "$SBX/log/ask")"

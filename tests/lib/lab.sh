@@ -229,6 +229,45 @@ lab_boot() {
 	mount -t bpf bpf "$SBX/h$1/bpf" && lan ip link set "h$1" up && lab_agent "$1"
 }
 
+# lab_talker ADDRESS PORT: a script, one connection that talks all the time; lab_asker ADDRESS PORT: new
+# connections all the time, "good WHAT-THE-SERVER-SAID" or "bad WHY"
+lab_talker() {
+	cat > "$SBX/talk.py" << END
+import socket
+s = socket.create_connection(("$1", $2), 20)
+END
+	cat >> "$SBX/talk.py" << 'END'
+f = s.makefile("rwb")
+i = 0
+while True:
+    i += 1
+    f.write(b"%d\n" % i)
+    f.flush()
+    assert f.readline() == b"%d\n" % i, i
+    if i % 100 == 0:
+        print("talked", i, flush=True)
+END
+}
+lab_asker() {
+	echo "to = '$1', $2" > "$SBX/ask.py"
+	cat >> "$SBX/ask.py" << 'END'
+import socket, time
+while True:
+    try:
+        s = socket.create_connection(to, 20)
+        s.settimeout(20)
+        s.sendall(b"x")
+        print("good", s.recv(64).decode().strip(), flush=True)
+        s.close()
+    except OSError as e:
+        print("bad %r" % e, flush=True)
+        time.sleep(0.1)
+END
+	lab_run 1 ask --name cli --tag grp=a -- "$PY" -u "$SBX/ask.py"
+}
+# lab_asks_on: the asker had a hundred more answers
+lab_asks_on() { wait_for 30 log_has ask good $(($(log_count ask good) + 100)); }
+
 # lab_on_the_wire WORD...: of 50 gossip packets that pass the bridge, how many have one of the words; these
 # must be long enough not to turn up in what is encrypted
 lab_on_the_wire() {
