@@ -157,8 +157,28 @@ static __noinline int hellos_due(const struct pb_dgram *d)
 	return 1;
 }
 
+/*
+ * Sources of PB_REF_SWITCH outlive the agent, whose sockets hold those ports: another program that took
+ * one meanwhile speaks for itself.  Datagrams that pass through this host have no socket here, or, on
+ * veth, that of the client, at its own port.
+ */
+static __always_inline int is_taken(struct __sk_buff *skb, const struct pb_udp_src *src,
+				    __be16 sport)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct pb_sock *s;
+
+	if (!(src->app & PB_REF_SWITCH) || !sk)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk || sk->src_port != pb_ntohs(sport))
+		return 0;
+	s = pb_sock_of(sk);
+	return !s || s->app != src->app;
+}
+
 /* Who sends it, if it is one of ours that goes to another node: fills what is to be said. */
-static __noinline int speak_for(struct pb_copy *c)
+static __noinline int speak_for(struct __sk_buff *skb, struct pb_copy *c)
 {
 	struct pb_udp_key k = { .addr = c->d.saddr, .port = c->d.sport };
 	struct pb_udp_src *src = bpf_map_lookup_elem(&pb_udp_src, &k);
@@ -167,7 +187,7 @@ static __noinline int speak_for(struct pb_copy *c)
 	struct pb_app *app;
 	__u64 key[2];
 
-	if (!src)
+	if (!src || is_taken(skb, src, k.port))
 		return 0;
 	peer = bpf_map_lookup_elem(&pb_peers, &to);
 	app = pb_app_at(src->app);
@@ -206,7 +226,7 @@ static __always_inline int do_hello(struct __sk_buff *skb)
 		return become_hello(skb, c);
 	}
 	if (!pb_dgram_of(skb, &c->d) || c->d.total < PB_HELLO_UDP - PB_HELLO_LEN ||
-	    skb->len < c->d.total || !speak_for(c))
+	    skb->len < c->d.total || !speak_for(skb, c))
 		return 0;
 	n = hellos_due(&c->d);
 	for (int i = 0; i < 2; i++) {

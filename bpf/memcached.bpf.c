@@ -12,6 +12,8 @@
  */
 #include "lib/mc_answer.bpf.h"
 #include "lib/mc_do.bpf.h"
+#include "lib/mc_fast.bpf.h"
+#include "lib/mc_get.bpf.h"
 #include "lib/mc_multi.bpf.h"
 #include "lib/mc_reply.bpf.h"
 #include "lib/mc_request.bpf.h"
@@ -27,7 +29,7 @@
 		return (int)(call); \
 	}
 #define MC_STAGES(x, is_tc, ctx_t) \
-	MC_STAGE(mc_##x##_plain, ctx_t, mc_plain(MC_DATA(ctx), is_tc)) \
+	MC_STAGE(mc_##x##_fast, ctx_t, mc_fast(ctx, MC_DATA(ctx), is_tc)) \
 	MC_STAGE(mc_##x##_read, ctx_t, mc_read(MC_DATA(ctx))) \
 	MC_STAGE(mc_##x##_seek, ctx_t, mc_seek(MC_DATA(ctx), is_tc)) \
 	MC_STAGE(mc_##x##_hit, ctx_t, mc_hit(ctx, is_tc)) \
@@ -59,14 +61,13 @@ static __always_inline __u32 mc_split_fetch(void *ctx, struct pb_mc_job *j)
 	return todo == PB_MC_TODO_FETCH ? todo : PB_MC_TODO_PASS;
 }
 
-static __always_inline __u32 mc_to_vip(void *ctx, int is_tc)
+static __always_inline __u32 mc_to_vip(void *ctx, int is_tc, struct pb_mc_job *j)
 {
-	struct pb_mc_job *j = mc_job();
-	__u32 todo = MC_RUN(is_tc, plain, ctx), owner;
+	__u32 todo = MC_RUN(is_tc, fast, ctx), owner;
 
 	if (todo == PB_MC_TODO_READ)
 		todo = MC_RUN(is_tc, read, ctx);
-	if (todo == PB_MC_TODO_STEER && j && mc_may_seek(j))
+	if (todo == PB_MC_TODO_STEER && mc_may_seek(j))
 		todo = MC_RUN(is_tc, seek, ctx);
 	if (todo == PB_MC_TODO_ANSWER)
 		todo = MC_RUN(is_tc, hit, ctx);
@@ -91,28 +92,42 @@ static __always_inline __u32 mc_to_source(void *ctx, int is_tc)
 	return todo == PB_MC_TODO_STEER ? MC_RUN(is_tc, reply, ctx) : todo;
 }
 
-/* What the headers say: is it for one of our addresses, and whole? */
-static __always_inline __u32 mc_look(struct pb_mc_job *j, __u32 seen)
+/* Whose is the address?  NULL: nobody's of ours. */
+static __always_inline struct pb_mc_service *mc_whose(struct pb_mc_job *j)
 {
-	struct pb_mc_service *svc;
+	struct pb_mc_service *svc = mc_hinted(j);
 	struct pb_mc_addr *addr;
 
-	if (seen == MC_SEEN_OTHER)
-		return PB_MC_TODO_PASS;
+	j->role = PB_MC_ROLE_VIP;
+	j->exact = 0;
+	if (svc)
+		return svc;
 	addr = mc_addr_of(j);
-	if (!addr)
-		return PB_MC_TODO_PASS;
-	svc = mc_service(addr->service);
+	svc = addr ? mc_service(addr->service) : 0;
 	if (!svc)
-		return PB_MC_TODO_PASS;
-	j->now = bpf_ktime_get_ns();
+		return 0;
 	j->service = addr->service;
 	j->role = addr->role;
 	j->tag = (__u32)addr->port << 16;
-	if (j->role == PB_MC_ROLE_VIP && !(svc->flags & PB_MC_S_UP))
+	if (j->role == PB_MC_ROLE_VIP) {
+		if (!(svc->flags & PB_MC_S_UP))
+			return 0;
+		mc_hint(j);
+	}
+	return svc;
+}
+
+/* What the headers say: is it for one of our addresses, and whole? */
+static __always_inline __u32 mc_look(struct pb_mc_job *j, __u32 seen)
+{
+	if (seen == MC_SEEN_OTHER || !mc_whose(j))
 		return PB_MC_TODO_PASS;
 	j->ours = 1;
 	j->want_fetch = 0;
+	if (j->role == PB_MC_ROLE_VIP)
+		mc_about_now(j);
+	else
+		mc_exact_now(j);
 	if (seen == MC_SEEN_UDP)
 		return PB_MC_TODO_STEER;
 	/* pieces of a reply: none of ours is that long */
@@ -150,8 +165,10 @@ int pb_mc_xdp(struct xdp_md *ctx)
 	if (!j->ours)
 		return verdict_to_xdp(0);
 	j->ifindex = ctx->ingress_ifindex;
-	if (todo == PB_MC_TODO_STEER)
-		todo = j->role == PB_MC_ROLE_VIP ? mc_to_vip(ctx, 0) : mc_to_source(ctx, 0);
+	if (todo == PB_MC_TODO_STEER && j->role == PB_MC_ROLE_VIP)
+		todo = mc_to_vip(ctx, 0, j);
+	else if (todo == PB_MC_TODO_STEER)
+		todo = mc_to_source(ctx, 0);
 	if (todo == PB_MC_TODO_SENT)
 		return (int)j->verdict;
 	mc_count_end(j, todo, 0);
@@ -182,8 +199,10 @@ int pb_mc_tc(struct __sk_buff *skb)
 	j->ifindex = skb->ifindex;
 	if (todo == PB_MC_TODO_STEER && bpf_skb_pull_data(skb, len))
 		todo = PB_MC_TODO_PASS;
-	if (todo == PB_MC_TODO_STEER)
-		todo = j->role == PB_MC_ROLE_VIP ? mc_to_vip(skb, 1) : mc_to_source(skb, 1);
+	if (todo == PB_MC_TODO_STEER && j->role == PB_MC_ROLE_VIP)
+		todo = mc_to_vip(skb, 1, j);
+	else if (todo == PB_MC_TODO_STEER)
+		todo = mc_to_source(skb, 1);
 	if (todo == PB_MC_TODO_FETCH)
 		todo = (__u32)mc_t_fetch(skb);
 	if (todo == PB_MC_TODO_SENT)
@@ -201,7 +220,7 @@ int pb_mc_do(struct xdp_md *ctx)
 
 	if ((void *)(cmd + 1) > (void *)(long)ctx->data_end)
 		return -PB_EINVAL;
-	return mc_do(cmd);
+	return cmd->what == PB_MC_DO_GET ? mc_do_get(ctx) : mc_do(cmd);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -29,7 +29,8 @@ static int check(const struct pb_maps *m, uint32_t index)
 int pb_maps_put_dns_port(struct pb_maps *m, __be16 port, uint8_t proto, int v6, uint32_t index)
 {
 	struct pb_port_key k = { .port = port, .proto = proto, .v6 = v6 != 0 };
-	struct pb_port p = { .flags = PB_PORT_DNS, .refs = 1, .ep = index };
+	/* at loopback: whoever has that port at another address is not ours to refuse */
+	struct pb_port p = { .flags = PB_PORT_DNS | PB_PORT_LOOP, .refs = 1, .ep = index };
 
 	return pb_map_put(PB_FD(m, pb_ports), &k, &p, BPF_ANY);
 }

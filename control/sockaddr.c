@@ -23,3 +23,12 @@ socklen_t pb_to_sockaddr(const struct pb_addr *a, __be16 port, struct sockaddr_s
 	memcpy(&v6->sin6_addr, a, sizeof(v6->sin6_addr));
 	return sizeof(*v6);
 }
+
+void pb_from_sockaddr(const struct sockaddr *s, struct pb_addr *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (s->sa_family == AF_INET)
+		*ret = pb_addr_v4(((const struct sockaddr_in *)s)->sin_addr.s_addr);
+	else if (s->sa_family == AF_INET6)
+		memcpy(ret, &((const struct sockaddr_in6 *)s)->sin6_addr, sizeof(*ret));
+}

@@ -10,4 +10,7 @@
 /* AF_INET for a mapped IPv4 address, else AF_INET6; returns the length of that family's form. */
 socklen_t pb_to_sockaddr(const struct pb_addr *a, __be16 port, struct sockaddr_storage *ret);
 
+/* The address of it; neither of the two families: ::. */
+void pb_from_sockaddr(const struct sockaddr *s, struct pb_addr *ret);
+
 #endif /* PB_SOCKADDR_H */

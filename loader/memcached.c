@@ -18,7 +18,7 @@
 
 /* What a program keeps for the packet at hand, or for a moment: not shared with the next build. */
 static const char *const scratch[] = { "pb_mc_work", "pb_mc_hops", "pb_mc_room", "pb_mc_known",
-				       "pb_mc_multi" };
+				       "pb_mc_multi", "pb_mc_ask" };
 
 static bool is_shared(const char *name)
 {

@@ -9,7 +9,8 @@ build=(gcc libc6-dev make pkg-config clang llvm bpftool libbpf-dev libelf-dev zl
 	python3-docutils)
 tests=(libcriterion-dev libclang-rt-dev iproute2 nftables procps nginx-light redis-server redis-tools
 	memcached libmemcached-tools nutcracker wrk haproxy postgresql-15 bind9-dnsutils netcat-openbsd socat
-	curl python3 serf qemu-system-x86 busybox-static cpio xz-utils)
+	curl python3 serf qemu-system-x86 busybox-static cpio xz-utils python3-pymemcache python3-memcache
+	python3-pylibmc php-cli php-memcached libcache-memcached-fast-perl ruby ruby-dalli)
 lint=(shellcheck clang-format clang-tidy cppcheck)
 wanted=("${build[@]}" "${tests[@]}" "${lint[@]}")
 # node often comes from elsewhere, under another package name

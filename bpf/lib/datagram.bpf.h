@@ -223,7 +223,8 @@ static __always_inline int hears(struct __sk_buff *skb, const struct pb_sock *s)
 		return 1;
 	if (owner == PB_OWNER_OUTSIDE)
 		return skb->pkt_type == PB_PACKET_HOST && is_far(&k);
-	return app && pb_addr_eq(&k.laddr, &local);
+	/* A memcached service asks by the node's address, or the answer would come from another. */
+	return app && (pb_addr_eq(&k.laddr, &local) || (app & PB_REF_SWITCH));
 }
 
 #endif /* PB_DATAGRAM_BPF_H */

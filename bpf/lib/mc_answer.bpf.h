@@ -14,6 +14,7 @@
 #define MC_END_LEN 5u /* "END\r\n" */
 #define MC_HEADS 16u  /* UDP's header and memcached's */
 #define MC_TTL 64
+#define MC_WORDS_MAX 16u  /* of a value that is copied without a helper */
 #define MC_MTU_SURE 1280u /* the least of IPv6 */
 
 struct mc_both {
@@ -35,8 +36,10 @@ static __always_inline __u32 mc_end_sum(__u32 odd)
 static __always_inline void mc_make_both(struct mc_both *b, const struct mc_heads *h, __u32 v6,
 					 __u32 len, __u64 sum, int partial)
 {
-	__u32 n = len + MC_HEADS, pseudo = pb_csum_pseudo(&h->saddr, &h->daddr, v6, n);
+	__u32 n = len + MC_HEADS;
+	__u64 pseudo = pb_csum_pseudo_sum(&h->saddr, &h->daddr, v6, n);
 
+	sum += pseudo + h->sport + h->dport + pb_htons((__u16)n) + h->id + pb_htons(1);
 	b->udp.sport = h->sport;
 	b->udp.dport = h->dport;
 	b->udp.len = pb_htons((__u16)n);
@@ -44,8 +47,7 @@ static __always_inline void mc_make_both(struct mc_both *b, const struct mc_head
 	b->frame.seq = 0;
 	b->frame.total = pb_htons(1);
 	b->frame.reserved = 0;
-	sum += (__u64)pseudo + h->sport + h->dport + b->udp.len + h->id + b->frame.total;
-	b->udp.check = partial ? (__u16)pseudo : pb_csum_check(sum);
+	b->udp.check = partial ? (__u16)pb_csum_fold(pseudo) : pb_csum_check(sum);
 }
 
 /* Link and IP headers; @n bytes follow the IP header.  0: done. */
@@ -108,25 +110,60 @@ static __always_inline void mc_count_hit(const struct pb_mc_job *j, __u32 len)
 
 /* ---- by XDP ---------------------------------------------------------------------- */
 
-/* The value, END and the headers behind IP's; 0: done, 1: the value changed meanwhile. */
-static __always_inline int mc_xdp_body(struct xdp_md *ctx, const struct pb_mc_job *j,
-				       struct pb_mc_value *v, const struct mc_both *b, __u32 len)
+/* The last eight bytes of the value, which has so many. */
+static __always_inline int mc_xdp_tail(void *data, void *end, struct pb_mc_value *v, __u32 at,
+				       __u32 len)
 {
-	__u32 at = j->l4 + MC_HEADS, l4 = j->l4;
-	void *data, *end;
+	__u32 from = len - 8;
 	__u8 *p;
 
-	if (l4 > MC_L4_MAX || bpf_xdp_store_bytes(ctx, at, v->data, len))
+	at += from;
+	pb_mc_opaque(at);
+	pb_mc_opaque(from);
+	if (from > PB_MC_VALUE_SIZE - 8 || at > 0x1000)
 		return -1;
-	if (mc_cache_torn(j, v))
-		return 1;
-	data = (void *)(long)ctx->data;
-	end = (void *)(long)ctx->data_end;
+	p = data + at;
+	if ((void *)(p + 8) > end)
+		return -1;
+	mc_word_at(p) = mc_word_at(v->data + from);
+	return 0;
+}
+
+/* The value to @at (at most MC_L4_MAX + MC_HEADS). */
+static __always_inline int mc_xdp_value(struct xdp_md *ctx, struct pb_mc_value *v, __u32 at,
+					__u32 len)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u8 *p = data + at;
+
+	if (len > MC_WORDS_MAX * 8 || len < 8)
+		return (int)bpf_xdp_store_bytes(ctx, at, v->data, len);
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < MC_WORDS_MAX; i++) {
+		if (8 * i + 8 > len)
+			break;
+		if ((void *)(p + 8 * i + 8) > end)
+			return -1;
+		mc_word_at(p + 8 * i) = mc_word_at(v->data + 8 * i);
+	}
+	return mc_xdp_tail(data, end, v, at, len);
+}
+
+/* The headers behind IP's, to the client, and END behind the value. */
+static __always_inline int mc_xdp_ends(struct xdp_md *ctx, const struct pb_mc_job *j,
+				       const struct mc_heads *h, __u32 len)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u64 sum = (__u64)j->value_sum + mc_end_sum(len & 1);
+	__u32 l4 = j->l4, at = l4 + MC_HEADS + len;
+	__u8 *p;
+
+	if (l4 > MC_L4_MAX)
+		return -1;
 	p = data + l4;
-	if ((void *)(p + sizeof(*b)) > end)
+	if ((void *)(p + sizeof(struct mc_both)) > end)
 		return -1;
-	__builtin_memcpy(p, b, sizeof(*b));
-	at += len;
+	mc_make_both((struct mc_both *)p, h, j->v6, len + MC_END_LEN, sum, 0);
 	pb_mc_opaque(at);
 	if (at > 0x1000)
 		return -1;
@@ -135,7 +172,7 @@ static __always_inline int mc_xdp_body(struct xdp_md *ctx, const struct pb_mc_jo
 		return -1;
 	*(__u32 *)p = pb_htonl('E' << 24 | 'N' << 16 | 'D' << 8 | '\r');
 	p[4] = '\n';
-	return 0;
+	return mc_make_ip(data, end, j, h, len + MC_END_LEN + MC_HEADS);
 }
 
 static __always_inline __u32 mc_hit_xdp(struct xdp_md *ctx, struct pb_mc_job *j,
@@ -144,20 +181,18 @@ static __always_inline __u32 mc_hit_xdp(struct xdp_md *ctx, struct pb_mc_job *j,
 	__u32 n = len + MC_END_LEN, frame = j->l4 + MC_HEADS + n;
 	__s64 have = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
 	struct mc_heads h = { .same = 0 };
-	struct mc_both b;
-	int r;
 
 	pb_mc_opaque(have);
 	if (bpf_xdp_adjust_tail(ctx, (int)(frame - have)))
 		return PB_MC_TODO_LEAVE;
 	if (!mc_limit_take(svc, &j->saddr, n, j->now))
 		return mc_give_up(j, PB_MC_TODO_DROP, PB_MC_C_DROP_RATE);
+	if (j->l4 > MC_L4_MAX || mc_xdp_value(ctx, v, j->l4 + MC_HEADS, len))
+		return mc_give_up(j, PB_MC_TODO_DROP, PB_MC_C_DROP_BAD);
+	if (mc_cache_torn(j, v))
+		return mc_give_up(j, PB_MC_TODO_DROP, PB_MC_C_TORN);
 	mc_heads_turned(&h, j);
-	mc_make_both(&b, &h, j->v6, n, (__u64)j->value_sum + mc_end_sum(len & 1), 0);
-	r = mc_xdp_body(ctx, j, v, &b, len);
-	if (r)
-		return mc_give_up(j, PB_MC_TODO_DROP, r > 0 ? PB_MC_C_TORN : PB_MC_C_DROP_BAD);
-	if (mc_make_ip((void *)(long)ctx->data, (void *)(long)ctx->data_end, j, &h, n + MC_HEADS))
+	if (mc_xdp_ends(ctx, j, &h, len))
 		return mc_give_up(j, PB_MC_TODO_DROP, PB_MC_C_DROP_BAD);
 	mc_count_hit(j, n);
 	j->verdict = verdict_to_xdp_back();
@@ -288,21 +323,29 @@ static __always_inline int mc_fits(void *ctx, const struct pb_mc_job *j, __u32 l
 	return n <= MC_MTU_SURE || !bpf_check_mtu(ctx, 0, &n, 0, 0);
 }
 
-/* The answer of mc_ask(). */
-static __always_inline __u32 mc_hit(void *ctx, int is_tc)
+/* The value that was found. */
+static __always_inline __u32 mc_hit_value(void *ctx, int is_tc, struct pb_mc_job *j,
+					  struct pb_mc_service *svc, struct pb_mc_value *v)
 {
-	struct pb_mc_job *j = mc_job();
-	struct pb_mc_service *svc = j ? mc_service(j->service) : 0;
-	struct pb_mc_value *v = j ? mc_value(j) : 0;
 	__u32 len;
 
-	if (!svc || !v || j->l4 > MC_L4_MAX)
+	if (j->l4 > MC_L4_MAX)
 		return PB_MC_TODO_LEAVE;
 	len = mc_bounded(j->value_len, PB_MC_DATA_MAX - MC_END_LEN);
 	if (!len || !mc_fits(ctx, j, len))
 		return PB_MC_TODO_STEER;
 	mc_top_count(j, len, 0);
 	return is_tc ? mc_hit_tc(ctx, j, svc, v, len) : mc_hit_xdp(ctx, j, svc, v, len);
+}
+
+/* The answer of mc_ask(). */
+static __always_inline __u32 mc_hit(void *ctx, int is_tc)
+{
+	struct pb_mc_job *j = mc_job();
+	struct pb_mc_service *svc = j ? mc_service(j->service) : 0;
+	struct pb_mc_value *v = j ? mc_value(j) : 0;
+
+	return svc && v ? mc_hit_value(ctx, is_tc, j, svc, v) : PB_MC_TODO_LEAVE;
 }
 
 #endif /* PB_MC_ANSWER_BPF_H */

@@ -71,9 +71,10 @@ static __always_inline int mc_cache_torn(const struct pb_mc_job *job, struct pb_
 	return pb_mc_once(v->seq) != job->value_seq;
 }
 
-/* Does this way hold the key's value, and may it be the answer? */
-static __always_inline int mc_cache_way(struct pb_mc_job *job, struct pb_mc_way *way,
-					const struct pb_mc_all *all, __u32 idx)
+/* Does this way hold the key's value, and may it be the answer?  NULL: no. */
+static __always_inline struct pb_mc_value *mc_cache_way(struct pb_mc_job *job,
+							struct pb_mc_way *way,
+							const struct pb_mc_all *all, __u32 idx)
 {
 	struct pb_mc_value *v = mc_value_at(job->service, idx);
 	__u32 seq, len;
@@ -94,13 +95,15 @@ static __always_inline int mc_cache_way(struct pb_mc_job *job, struct pb_mc_way 
 	job->value_seq = seq;
 	job->value_len = len;
 	job->value_sum = pb_mc_once(v->sum);
-	return 1;
+	return v;
 }
 
-static __always_inline int mc_cache_look(struct pb_mc_job *job)
+/* The key's value, if it may be the answer: job->value_*. */
+static __always_inline struct pb_mc_value *mc_cache_find(struct pb_mc_job *job)
 {
 	struct pb_mc_all_rec *rec = mc_all(job->service);
 	struct pb_mc_set *set = mc_set(job->service, job->set);
+	struct pb_mc_value *v;
 	__u32 w = PB_MC_WAYS;
 
 	if (!set || !rec)
@@ -109,12 +112,17 @@ static __always_inline int mc_cache_look(struct pb_mc_job *job)
 		if (pb_mc_once(set->way[i].digest) == job->digest)
 			w = i;
 	pb_mc_opaque(w);
-	if (w >= PB_MC_WAYS ||
-	    !mc_cache_way(job, &set->way[w], &rec->all, job->set * PB_MC_WAYS + w))
+	if (w >= PB_MC_WAYS)
 		return 0;
-	if (mc_sampled(job, PB_MC_HIT_SHIFT))
+	v = mc_cache_way(job, &set->way[w], &rec->all, job->set * PB_MC_WAYS + w);
+	if (v && mc_sampled(job, PB_MC_HIT_SHIFT))
 		mc_sketch(job->digest, job->now, 1 << PB_MC_HIT_SHIFT);
-	return 1;
+	return v;
+}
+
+static __always_inline int mc_cache_look(struct pb_mc_job *job)
+{
+	return mc_cache_find(job) != 0;
 }
 
 /*
@@ -190,13 +198,16 @@ pb_mc_fn int mc_cache_miss(struct pb_mc_job *job, const struct pb_mc_service *sv
 	struct pb_mc_all_rec *rec = mc_all(job->service);
 	struct pb_mc_set *set = mc_set(job->service, job->set);
 	struct pb_mc_lock *lock = mc_lock(job->set);
-	__u64 now = job->now, digest = job->digest, victim;
+	__u64 now, digest = job->digest, victim;
 	struct pb_mc_token token;
-	__u32 missed, asked;
+	__u32 missed, asked, noise;
 
 	if (!set || !rec || !lock)
 		return 0;
+	mc_exact_now(job);
+	now = job->now;
 	missed = mc_sketch(digest, now, 1);
+	noise = mc_sketch_noise(job);
 	mc_cache_tick(rec, now);
 	pb_mc_take_all(&rec->all, now, &token);
 	bpf_spin_lock(&lock->lock);
@@ -205,7 +216,7 @@ pb_mc_fn int mc_cache_miss(struct pb_mc_job *job, const struct pb_mc_service *sv
 	victim = mc_cache_victim(set, &rec->all, digest, now);
 	bpf_spin_unlock(&lock->lock);
 	job->token = token;
-	job->want_fetch = token.good && !asked && missed >= svc->admit &&
+	job->want_fetch = token.good && !asked && missed >= svc->admit + noise &&
 			  (!victim || victim == digest || mc_sketch(victim, now, 0) < missed);
 	return 0;
 }

@@ -84,13 +84,12 @@ static __always_inline __u64 mc_key_low(__u64 x)
  * The message that most are, "get KEY\r\n" and nothing else: pb_mc_plain_get() and mc_cache_key() in
  * one pass.  0: another one, or a key with control characters.
  */
-pb_mc_fn int mc_cache_plain(struct pb_mc_job *job, const struct pb_mc_service *svc,
-			    const struct pb_mc_scan *s)
+static __always_inline int mc_key_plain(struct pb_mc_job *job, const struct pb_mc_service *svc,
+					const struct pb_mc_scan *s)
 {
 	const __u32 get = (__u32)PB_MC_W('g', 'e', 't', ' ', 0, 0, 0, 0);
 	__u32 len = s->w->len, n = len - 6, left;
 	struct pb_mc_digest d = pb_mc_digest_init(svc->key, n);
-	struct pb_mc_req *r = &job->work.req;
 	const __u8 *p = s->data, *end = s->end;
 	__u64 low = 0, x;
 
@@ -122,10 +121,27 @@ pb_mc_fn int mc_cache_plain(struct pb_mc_job *job, const struct pb_mc_service *s
 		return 0;
 	job->digest = pb_mc_digest_end(&d);
 	job->set = pb_mc_set_of(job->digest, svc->sets);
+	return 1;
+}
+
+/* The request that mc_key_plain() found: whoever answers it needs no more than the key. */
+static __always_inline void mc_key_request(struct pb_mc_job *job)
+{
+	struct pb_mc_req *r = &job->work.req;
+	__u32 n = job->seek.key_len;
+
 	*r = (struct pb_mc_req){ .kind = PB_MC_GET, .step = PB_MC_STEP_READ, .key_off = 4 };
 	r->key_len = n;
 	r->keys = 1;
 	r->next = r->more = n + 6;
+}
+
+pb_mc_fn int mc_cache_plain(struct pb_mc_job *job, const struct pb_mc_service *svc,
+			    const struct pb_mc_scan *s)
+{
+	if (!mc_key_plain(job, svc, s))
+		return 0;
+	mc_key_request(job);
 	return 1;
 }
 

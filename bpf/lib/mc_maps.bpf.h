@@ -90,11 +90,15 @@ enum pb_mc_todo {
 	PB_MC_TODO_SENT,   /* on its way: `verdict` is the kernel's word for it */
 };
 
+#define PB_MC_HINTS 16u /* a power of two */
+
 /* A packet as it came, and what was found out about it.  Per CPU; programs of one CPU do not
  * interrupt each other.  Offsets are from the start of the frame. */
 struct pb_mc_job {
 	struct pb_mc_work work; /* the parser's; first */
 	__u64 now;
+	__u32 exact; /* `now` is; else mc_about_now() */
+	__u32 dice;  /* mc_sampled(): stays */
 	struct pb_addr saddr, daddr;
 	__be16 sport, dport;
 	__u32 v6;
@@ -131,6 +135,12 @@ struct pb_mc_job {
 	__u32 named; /* digest and set are those of the request's key */
 	struct pb_mc_token token;
 	struct pb_mc_seek seek;
+	/* these stay: */
+	__u64 jiffies;		/* at the last tick that was seen */
+	__u64 tick;		/* mc_about_now() then */
+	__u32 noise;		/* mc_sketch_noise(), in eighths */
+	__u32 noise_second;	/* of the last look */
+	__u8 hint[PB_MC_HINTS]; /* services lately asked, by a hash of the address */
 };
 
 PB_MC_MAP(pb_mc_work, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct pb_mc_job, 0);
@@ -145,6 +155,34 @@ static __always_inline struct pb_mc_job *mc_job(void)
 static __always_inline struct pb_mc_service *mc_service(__u32 service)
 {
 	return bpf_map_lookup_elem(&pb_mc_services, &service);
+}
+
+/*
+ * A hit needs the time to tell whether its value has expired, and no better than to a tick; the exact
+ * one costs more than its key.  So the clock is read once a tick, and a tick is added: a value is
+ * rather not served any more.
+ */
+#define MC_TICK_NS 10000000ULL /* the longest that Linux has */
+
+static __always_inline void mc_about_now(struct pb_mc_job *j)
+{
+	__u64 jiffies = bpf_jiffies64(); /* a load, not a call */
+
+	if (j->jiffies != jiffies) {
+		j->jiffies = jiffies;
+		j->tick = bpf_ktime_get_ns() + MC_TICK_NS;
+	}
+	j->now = j->tick;
+	j->exact = 0;
+}
+
+/* All else counts from the exact time. */
+static __always_inline void mc_exact_now(struct pb_mc_job *j)
+{
+	if (j->exact)
+		return;
+	j->now = bpf_ktime_get_ns();
+	j->exact = 1;
 }
 
 static __always_inline void mc_count_n(__u32 service, __u32 counter, __u64 n)

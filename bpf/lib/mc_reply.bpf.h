@@ -93,6 +93,9 @@ static __always_inline __u32 mc_answer(void *data, void *end)
 		return mc_give_up(j, PB_MC_TODO_DROP, PB_MC_C_REPLY_STRAY);
 	j->seq = pb_ntohs(f->seq);
 	j->total = pb_ntohs(f->total);
+	/* part 30,050 of 27,002: a server's node says whose its replies are (patchbay/hello.h) */
+	if (j->total && j->seq >= j->total)
+		return PB_MC_TODO_LEAVE;
 	j->tag |= pb_ntohs(f->id);
 	if (mc_call_of(j, j->tag))
 		return mc_give_up(j, PB_MC_TODO_DROP, PB_MC_C_REPLY_STRAY);

@@ -11,12 +11,10 @@
 
 static __always_inline int mc_allowed(const struct pb_mc_job *j, const struct pb_mc_service *svc)
 {
-	struct pb_mc_allow_key k = { .prefixlen = 32 + 128,
-				     .service = pb_htonl(j->service),
-				     .addr = j->saddr };
-	__u64 allow =
-		svc->allow; /* before the list is looked at: then it is no newer than the list */
-	__u32 at = (k.addr.w[0] ^ k.addr.w[1] ^ k.addr.w[2] ^ k.addr.w[3]) * 0x9e3779b1u >> 24;
+	struct pb_mc_allow_key k = { .prefixlen = 32 + 128 };
+	/* before the list is looked at: then it is no newer than the list */
+	__u64 allow = pb_mc_once(svc->allow);
+	__u32 at = mc_fold_addr(&j->saddr) * 0x9e3779b1u >> 24;
 	struct pb_mc_known *known;
 
 	if (!(svc->flags & PB_MC_S_ALLOW))
@@ -24,8 +22,10 @@ static __always_inline int mc_allowed(const struct pb_mc_job *j, const struct pb
 	/* the list is a tree, which costs several times this */
 	known = bpf_map_lookup_elem(&pb_mc_known, &at);
 	if (known && known->allow == allow && known->service == j->service &&
-	    pb_addr_eq(&known->addr, &k.addr))
+	    pb_addr_eq(&known->addr, &j->saddr))
 		return 1;
+	k.service = pb_htonl(j->service);
+	k.addr = j->saddr;
 	if (!bpf_map_lookup_elem(&pb_mc_allow, &k))
 		return 0;
 	if (known)
@@ -85,26 +85,31 @@ static __always_inline int mc_may_seek(const struct pb_mc_job *j)
 	       r->proto == PB_MC_TEXT && r->keys == 1 && !r->error;
 }
 
-/* The key has its name: is its value here?  Else the request goes on. */
-static __always_inline __u32 mc_ask(struct pb_mc_job *j, const struct pb_mc_service *svc, int is_tc)
+/* The value is not here: the request goes on. */
+static __always_inline __u32 mc_missed(struct pb_mc_job *j, const struct pb_mc_service *svc,
+				       int is_tc)
 {
-	if (mc_cache_get(j, svc))
-		return PB_MC_TODO_ANSWER;
+	j->token.good = 0;
+	j->want_fetch = 0;
+	mc_cache_miss(j, svc);
 	/* a fetch takes a second packet, which XDP cannot make */
 	return j->want_fetch && !is_tc ? PB_MC_TODO_LEAVE : PB_MC_TODO_STEER;
 }
 
-/* Who asks, and is there a request?  The most frequent one is read here, in one pass with the name of its
- * key; others by mc_read(). */
-static __always_inline __u32 mc_plain(void *data, void *end, int is_tc)
+/* The key has its name: is its value here? */
+static __always_inline __u32 mc_ask(struct pb_mc_job *j, const struct pb_mc_service *svc, int is_tc)
 {
-	struct pb_mc_job *j = mc_job();
-	struct pb_mc_service *svc = j ? mc_service(j->service) : 0;
+	return mc_cache_find(j) ? PB_MC_TODO_ANSWER : mc_missed(j, svc, is_tc);
+}
+
+/* Who asks, and is there a request?  The most frequent one is read here, in one pass with the name of its
+ * key, and is to be answered if there is a cache; others by mc_read(). */
+static __always_inline __u32 mc_plain(void *data, void *end, struct pb_mc_job *j,
+				      const struct pb_mc_service *svc)
+{
 	struct pb_mc_scan s;
 	struct mc_frame *f;
 
-	if (!svc)
-		return PB_MC_TODO_LEAVE;
 	if (!mc_allowed(j, svc))
 		return mc_give_up(j, PB_MC_TODO_DROP, PB_MC_C_DROP_SOURCE);
 	f = mc_frame_of(data, end, j, 1);
@@ -113,10 +118,13 @@ static __always_inline __u32 mc_plain(void *data, void *end, int is_tc)
 		return mc_give_up(j, PB_MC_TODO_DROP, PB_MC_C_DROP_BAD);
 	j->id = f->id;
 	s = mc_message(f, end, j);
-	j->named = mc_cache_plain(j, svc, &s);
+	j->named = mc_key_plain(j, svc, &s);
 	if (!j->named)
 		return PB_MC_TODO_READ;
-	return svc->flags & PB_MC_S_CACHE ? mc_ask(j, svc, is_tc) : PB_MC_TODO_STEER;
+	if (svc->flags & PB_MC_S_CACHE)
+		return PB_MC_TODO_ANSWER;
+	mc_key_request(j);
+	return PB_MC_TODO_STEER;
 }
 
 /* Any request. */

@@ -48,10 +48,35 @@ pb_mc_fn __u32 mc_sketch(__u64 digest, __u64 now, __u32 add)
 	return least;
 }
 
-/* True for one packet in 2^@shift: the clock's lowest bits follow no rhythm of the traffic. */
-static __always_inline int mc_sampled(const struct pb_mc_job *job, __u32 shift)
+/* True for one call in 2^@shift.  Steps of the golden section: whatever rhythm the traffic has, each of
+ * its beats is met as often as the others. */
+static __always_inline int mc_sampled(struct pb_mc_job *job, __u32 shift)
 {
-	return !shift || !((job->now ^ job->digest) * 0x9e3779b97f4a7c15ULL >> (64 - (shift & 31)));
+	__u32 dice = job->dice + 0x9e3779b1u;
+
+	job->dice = dice;
+	return !shift || !(dice >> (32 - (shift & 31)));
+}
+
+#define PB_MC_NOISE_SHIFT 3 /* one miss in 8 looks, and counts for an eighth */
+
+/*
+ * What must be taken off a count: so often a key seems to be asked for that nobody asks for, when
+ * the table is full of others.  Looked up for keys that are none, averaged, and halved each second as
+ * the table itself; a quarter more and 4 are twice the deviation at least.
+ */
+static __always_inline __u32 mc_sketch_noise(struct pb_mc_job *job)
+{
+	__u32 second = job->now >> PB_MC_SKETCH_SECOND, age = second - job->noise_second, n;
+
+	n = age < 16 ? job->noise >> age : 0;
+	if (mc_sampled(job, PB_MC_NOISE_SHIFT))
+		n += mc_sketch(job->digest ^ job->now * 0x9e3779b97f4a7c15ULL, job->now, 0) -
+		     (n >> PB_MC_NOISE_SHIFT);
+	job->noise = n;
+	job->noise_second = second;
+	n >>= PB_MC_NOISE_SHIFT;
+	return n + n / 4 + (n < 4 ? n : 4);
 }
 
 #endif /* PB_MC_SKETCH_BPF_H */

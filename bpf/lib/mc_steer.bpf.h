@@ -302,6 +302,7 @@ static __always_inline __u32 mc_steer(void *ctx, int is_tc)
 
 	if (!svc)
 		return PB_MC_TODO_LEAVE;
+	mc_exact_now(j);
 	at = j->service * PB_MC_SERVERS_MAX + (j->owner & (PB_MC_SERVERS_MAX - 1));
 	b = bpf_map_lookup_elem(&pb_mc_backends, &at);
 	if (!b || j->owner >= PB_MC_SERVERS_MAX || !(b->flags & PB_MC_B_UP))

@@ -134,7 +134,9 @@ static int adopt_app(uint64_t ref, const struct pb_app *app, const struct pb_tag
 	/* unless the scope tells: as it was, whatever the node says now */
 	rec.splice = (uint8_t)pb_splice_of(app->flags);
 	if (ref & PB_REF_SWITCH) /* whether it is still wanted is seen later: memcached_self.c */
-		return pb_registry_adopt(a->registry, &rec) ? remember(w, ref) : 0;
+		return pb_registry_by_ref(a->registry, ref) || !pb_registry_adopt(a->registry, &rec)
+			       ? 0
+			       : remember(w, ref);
 	if (!folder && !path)
 		return remember(w, ref);
 	if (folder && pb_cgroup_restore(a->cgroup_fd, folder, &rec, &since))

@@ -29,6 +29,7 @@
 
 struct pb_cluster;
 struct pb_loader;
+struct pb_frames;
 struct pb_memcached;
 struct pb_destroyer;
 struct pb_history;
@@ -41,6 +42,7 @@ struct pb_agent_opts {
 	const char *bpffs;
 	const char *cgroup;
 	const char *helper;
+	const char *frames;
 };
 
 /* What is wrong now, for `patchbay status`; one bit each, text in agent.c. */
@@ -86,6 +88,7 @@ struct pb_agent {
 	char bpffs[PATH_MAX];
 	char cgroup[PATH_MAX]; /* the managed cgroup */
 	char helper_path[PATH_MAX];
+	char frames_path[PATH_MAX];
 	gid_t gid; /* may use the control socket and read the maps */
 	int cgroup_fd;
 	uint64_t cgroup_id;
@@ -103,6 +106,7 @@ struct pb_agent {
 	struct pb_destroyer *destroyer; /* NULL: cannot destroy sockets here */
 	struct pb_cluster *cluster;
 	struct pb_memcached *memcached;
+	struct pb_frames *frames; /* the process for the TCP half of services */
 	struct pb_names *names;
 	struct pb_server *server;
 	struct pb_ratelimit run_rate;

@@ -45,6 +45,17 @@ bool pb_cluster_on(const struct pb_agent *a)
 	return a->cluster && a->cluster->on;
 }
 
+bool pb_cluster_locator(const struct pb_agent *a, bool v4, struct pb_addr *ret)
+{
+	for (unsigned i = 0; pb_cluster_on(a) && i < a->cluster->file.n_addresses; i++) {
+		if (pb_addr_is_v4(&a->cluster->file.address[i]) != v4)
+			continue;
+		*ret = a->cluster->file.address[i];
+		return true;
+	}
+	return false;
+}
+
 const char *pb_cluster_name(const struct pb_agent *a)
 {
 	return pb_cluster_on(a) ? a->cluster->file.cluster : a->conf->agent.cluster;

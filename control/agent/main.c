@@ -14,6 +14,7 @@ static const char help[] =
 	"  --bpffs DIR      bpf file system for maps and links (/sys/fs/bpf)\n"
 	"  --cgroup DIR     the managed cgroup (\"patchbay\" below the cgroup2 mount)\n"
 	"  --helper FILE    patchbay-helper (beside patchbayd)\n"
+	"  --frames FILE    patchbay-frames (beside patchbayd)\n"
 	"  --check-config   check the configuration and exit: 0 valid, 2 not\n"
 	"  --print-config   print the configuration with the source of each value and exit\n"
 	"  --version        print the version and exit\n"
@@ -25,6 +26,7 @@ enum {
 	OPT_BPFFS,
 	OPT_CGROUP,
 	OPT_HELPER,
+	OPT_FRAMES,
 	OPT_CHECK,
 	OPT_PRINT,
 	OPT_VERSION,
@@ -36,6 +38,7 @@ static const struct option options[] = { { "config", required_argument, NULL, OP
 					 { "bpffs", required_argument, NULL, OPT_BPFFS },
 					 { "cgroup", required_argument, NULL, OPT_CGROUP },
 					 { "helper", required_argument, NULL, OPT_HELPER },
+					 { "frames", required_argument, NULL, OPT_FRAMES },
 					 { "check-config", no_argument, NULL, OPT_CHECK },
 					 { "print-config", no_argument, NULL, OPT_PRINT },
 					 { "version", no_argument, NULL, OPT_VERSION },
@@ -69,6 +72,7 @@ int main(int argc, char **argv)
 		case OPT_BPFFS: o.bpffs = optarg; break;
 		case OPT_CGROUP: o.cgroup = optarg; break;
 		case OPT_HELPER: o.helper = optarg; break;
+		case OPT_FRAMES: o.frames = optarg; break;
 		case OPT_CHECK: act = pb_agent_check_config; break;
 		case OPT_PRINT: act = print_config; break;
 		case OPT_VERSION:

@@ -2,6 +2,7 @@
 /* All memcached services of the node: start, reload, what requests ask for. */
 #include <net/if.h>
 
+#include "frames.h"
 #include "loader/memcached.h"
 #include "memcached_internal.h"
 #include "util.h"
@@ -33,25 +34,31 @@ static struct mcs_service *copy(const struct mcs_service *s)
 	return c;
 }
 
-static void begin(struct pb_memcached *all, struct mcs_service *conf, bool file, const json_t *was)
+/* 0 also where it waits for its first server. */
+static int begin(struct pb_memcached *all, struct mcs_service *conf, bool file, const json_t *was,
+		 char err[PB_ERR_LEN])
 {
-	char err[PB_ERR_LEN] = "", name[PB_NAME_LEN];
+	char name[PB_NAME_LEN];
+	const struct mc_run *r;
 	int e;
 
 	if (!conf)
-		return;
+		return pb_fail(err, -ENOMEM, "no memory");
 	snprintf(name, sizeof(name), "%s", conf->name);
 	e = mc_begin(all, conf, file, was, err);
 	if (e && e != -EINPROGRESS)
 		log_warn("memcached %s is not served: %s", name, err);
+	r = mc_find(all->agent, name);
+	return r && r->waits ? 0 : e;
 }
 
 static void begin_files(struct pb_memcached *all, const json_t *state)
 {
 	const struct pb_config_file *c = all->agent->conf;
+	char err[PB_ERR_LEN];
 
 	for (size_t i = 0; i < c->n_memcached; i++)
-		begin(all, copy(c->memcached[i]), true, stored(state, c->memcached[i]->name));
+		begin(all, copy(c->memcached[i]), true, stored(state, c->memcached[i]->name), err);
 }
 
 static bool clashes(const struct pb_memcached *all, const struct mcs_service *s,
@@ -82,7 +89,7 @@ static void begin_added(struct pb_memcached *all, const json_t *state)
 			continue;
 		s = mcs_from_json(json_object_get(o, "service"), err);
 		if (s && !clashes(all, s, NULL, err)) {
-			begin(all, s, false, o);
+			begin(all, s, false, o, err);
 			continue;
 		}
 		free(s);
@@ -154,12 +161,15 @@ void pb_memcached_start(struct pb_agent *a)
 	uv_timer_init(&a->loop, &all->timer);
 	all->timer.data = all;
 	all->timing = true;
+	pb_frames_start(a);
 	state = mc_state_load(a);
 	reserve(all, state);
 	begin_files(all, state);
 	begin_added(all, state);
 	json_decref(state);
 	all->reserved = 0;
+	mc_self_sweep(all);
+	pb_frames_sweep(a);
 	if (pb_mcl_found(a->bpffs))
 		mc_load(all);
 	uv_timer_start(&all->timer, on_look, LOOK_MS, LOOK_MS);
@@ -182,12 +192,14 @@ void pb_memcached_stop(struct pb_agent *a)
 	if (all->timing)
 		uv_close((uv_handle_t *)&all->timer, closed);
 	all->timing = false;
+	pb_frames_stop(a);
 }
 
 void pb_memcached_free(struct pb_agent *a)
 {
 	if (!a->memcached)
 		return;
+	pb_frames_free(a);
 	pb_mcl_free(a->memcached->mcl);
 	free(a->memcached);
 	a->memcached = NULL;
@@ -227,15 +239,17 @@ static void reload_one(struct pb_memcached *all, const struct mcs_service *s, js
 	char err[PB_ERR_LEN] = "";
 	json_t *diff = json_array();
 	struct mcs_service *c;
+	int e;
 
 	mcs_diff(r ? r->m->conf : NULL, s, diff);
 	c = json_array_size(diff) ? copy(s) : NULL;
-	if (c && !r)
-		begin(all, c, true, NULL);
-	else if (c && mc_change(r, c, err))
-		json_array_append_new(lines, json_sprintf("! memcached %s %s", s->name, err));
 	json_array_extend(lines, diff);
 	json_decref(diff);
+	e = c && r ? mc_change(r, c, err) : 0;
+	if (c && !r)
+		e = begin(all, c, true, NULL, err);
+	if (e && e != -EINPROGRESS)
+		json_array_append_new(lines, json_sprintf("! memcached %s %s", s->name, err));
 }
 
 void pb_memcached_reload(struct pb_agent *a, const struct pb_config_file *next, json_t *lines)
@@ -272,6 +286,8 @@ int pb_memcached_add(struct pb_agent *a, const json_t *o, char err[PB_ERR_LEN])
 		return -EEXIST;
 	snprintf(name, sizeof(name), "%s", s->name);
 	e = mc_begin(all, TAKE_PTR(s), false, NULL, err);
+	if (e && mc_find(a, name) && mc_find(a, name)->waits) /* its servers come by themselves */
+		return mc_save(all) ? pb_fail(err, -EIO, "the state cannot be written") : 0;
 	if (e && e != -EINPROGRESS && mc_find(a, name))
 		mc_end(mc_find(a, name));
 	if (!e)

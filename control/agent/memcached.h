@@ -10,6 +10,12 @@
 void pb_memcached_start(struct pb_agent *a);
 void pb_memcached_stop(struct pb_agent *a);
 void pb_memcached_free(struct pb_agent *a);
+/* Puts their TCP halves into patchbay-frames: all, or those that it did not take yet. */
+void pb_memcached_frames(struct pb_agent *a, bool all);
+/* It ended: of writes that it had under way nobody will see the end. */
+void pb_memcached_frames_lost(struct pb_agent *a);
+/* Is there a service of that name (NULL: any) with a TCP half? */
+bool pb_memcached_tcp(struct pb_agent *a, const char *name);
 /* Devices, addresses and endpoints that came or went. */
 void pb_memcached_heal(struct pb_agent *a);
 
@@ -18,8 +24,11 @@ int pb_memcached_may(struct pb_agent *a, const struct pb_config_file *next, char
 void pb_memcached_reload(struct pb_agent *a, const struct pb_config_file *next, json_t *lines);
 
 int pb_memcached_add(struct pb_agent *a, const json_t *o, char err[PB_ERR_LEN]);
-/* After -EINPROGRESS of pb_memcached_add(): the answer comes when the programs are loaded. */
-int pb_memcached_wait(struct pb_agent *a, const char *name, struct pb_conn *conn);
+/* After -EINPROGRESS of pb_memcached_add() or _set(), and of a reload (@name "") while programs are
+ * loading: @answer, or an error, is given when they are. */
+bool pb_memcached_loading(const struct pb_agent *a);
+int pb_memcached_wait(struct pb_agent *a, const char *name, bool added, struct pb_conn *conn,
+		      json_t *answer);
 void pb_memcached_unwait(struct pb_agent *a, const struct pb_conn *conn);
 /* @words: KEY=VALUE; *lines: what changed. */
 int pb_memcached_set(struct pb_agent *a, const char *name, const char *const *words, unsigned n,

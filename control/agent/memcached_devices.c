@@ -7,6 +7,7 @@
 struct spot {
 	unsigned ifindex;
 	unsigned mode; /* enum pb_mcl_mode */
+	bool tc_only;  /* whatever others want */
 	int err;
 };
 
@@ -16,7 +17,11 @@ static unsigned mode_of(struct mc_run *r, unsigned i)
 	struct pb_mcd_facts facts;
 	char *why = r->device_why[i];
 
-	snprintf(why, PB_MCD_WHY, "as configured");
+	snprintf(why, PB_MCD_WHY,
+		 r->far ? "servers of other nodes: XDP does not say whose datagrams these are"
+			: "as configured");
+	if (r->far)
+		return PB_MCL_TC;
 	if (r->m->conf->device[i].mode != MCS_AUTO)
 		return r->m->conf->device[i].mode == MCS_XDP ? PB_MCL_XDP : PB_MCL_TC;
 	if (pb_mcd_look(r->m->place.ifindex[i], &facts)) {
@@ -26,16 +31,20 @@ static unsigned mode_of(struct mc_run *r, unsigned i)
 	return pb_mcd_choose(&facts, why) ? PB_MCL_XDP : PB_MCL_TC;
 }
 
-/* Services may differ: then the mode that can do more. */
-static void add(struct spot *list, size_t *n, unsigned ifindex, unsigned mode)
+/* Services may differ: then the mode that can do more, if all can do with it. */
+static void add(struct spot *list, size_t *n, unsigned ifindex, unsigned mode, bool tc_only)
 {
-	for (size_t i = 0; i < *n; i++)
-		if (list[i].ifindex == ifindex) {
-			if (mode == PB_MCL_XDP)
-				list[i].mode = mode;
-			return;
-		}
-	list[(*n)++] = (struct spot){ .ifindex = ifindex, .mode = mode };
+	size_t i = 0;
+
+	while (i < *n && list[i].ifindex != ifindex)
+		i++;
+	if (i == *n)
+		list[(*n)++] = (struct spot){ .ifindex = ifindex, .mode = mode };
+	list[i].tc_only |= tc_only;
+	if (list[i].tc_only)
+		list[i].mode = PB_MCL_TC;
+	else if (mode == PB_MCL_XDP)
+		list[i].mode = mode;
 }
 
 static void say(struct pb_memcached *all, const struct spot *at)
@@ -66,7 +75,7 @@ void mc_devices(struct pb_memcached *all)
 		struct mc_run *r = all->run[s];
 
 		for (unsigned i = 0; r && r->put && i < r->m->place.n_devices; i++)
-			add(list, &n, r->m->place.ifindex[i], mode_of(r, i));
+			add(list, &n, r->m->place.ifindex[i], mode_of(r, i), r->far);
 	}
 	for (size_t i = 0; i < n; i++) {
 		keep[i] = list[i].ifindex;

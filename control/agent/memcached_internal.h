@@ -15,6 +15,12 @@
 struct pb_mcl;
 struct waiting;
 
+/* Where a service sends from, and how its peers see that. */
+#define MC_SOURCES (PB_MC_PORTS + 2) /* beside the ports: slow path, health */
+struct mc_source {
+	struct pb_udp_key real, shown;
+};
+
 /* One running service. */
 struct mc_run {
 	struct pb_memcached *all;
@@ -31,6 +37,20 @@ struct mc_run {
 	bool unsaved;	/* the state could not be stored: the table may not change */
 	bool slow_said; /* ... is logged */
 	uint64_t found; /* sum of what the service table had */
+	json_t *left;	/* [{server, app, why}]: what it has, and may not be used */
+	bool waits;	/* it has none (yet) that may be used, and nothing else is wrong */
+	bool far;	/* servers of other nodes are in it */
+	struct {
+		uint64_t ref; /* 0: it is no application */
+		unsigned n;
+		struct mc_source source[MC_SOURCES];
+	} self;
+	struct pb_addr slow_source; /* of the slow path as it is open */
+	struct {
+		bool put;	      /* patchbay-frames has it, as it is */
+		bool cache;	      /* ... and takes token steps */
+		char why[PB_ERR_LEN]; /* why it has not */
+	} tcp;
 	char device_why[MCS_DEVICES_MAX][PB_MCD_WHY]; /* why by tc, or by XDP */
 	char why[PB_MC_WHY];			      /* why it is not served; empty: it is */
 };
@@ -100,6 +120,32 @@ int mc_save(struct pb_memcached *all);
 json_t *mc_state_load(struct pb_agent *a);
 /* Servers' numbers, the fence, epoch: out of what mc_save() wrote. */
 int mc_state_restore(struct mca *m, const json_t *o, uint64_t now);
+
+/* ---- memcached_say.c ---- */
+/* Why the cache is off; which servers came and went. */
+void mc_say_cache(const struct mc_run *r);
+void mc_say_states(struct mc_run *r);
+
+/* ---- memcached_self.c ---- */
+/* It is an application, with the tags of its configuration; -errno with r->why. */
+int mc_self(struct mc_run *r);
+const struct pb_app_rec *mc_self_rec(const struct mc_run *r); /* NULL: it is none */
+/* What is open now is where it sends from. */
+void mc_self_sources(struct mc_run *r);
+void mc_self_end(struct mc_run *r);
+/* What an earlier agent left, and nobody wants any more. */
+void mc_self_sweep(struct pb_memcached *all);
+
+/* ---- memcached_tcp.c ---- */
+/* Before the cache begins: writes by TCP are told to it from now on. */
+void mc_tcp_before(struct mc_run *r);
+/* The TCP half as the service is now. */
+void mc_tcp(struct mc_run *r);
+
+/* ---- view_frames.c ---- */
+json_t *mc_tcp_json(const struct mc_run *r);
+/* The service's counters, out of what pb_frames_stats() said. */
+json_t *mc_tcp_stats(const json_t *frames, const char *name);
 
 /* ---- memcached_found.c ---- */
 /* Servers of the service table that the service asks for; how many. */

@@ -9,7 +9,9 @@
 struct waiting {
 	struct waiting *next;
 	struct pb_conn *conn;
-	char name[PB_NAME_LEN];
+	json_t *answer;		/* when all is well */
+	char name[PB_NAME_LEN]; /* empty: all services, `reload` */
+	bool added;		/* it goes when it cannot be served */
 };
 
 static void work(uv_work_t *w)
@@ -34,19 +36,45 @@ static void take(struct pb_memcached *all)
 		log_err(all->err, "cannot load the memcached switch");
 }
 
+static bool failed(const struct mc_run *r)
+{
+	return *r->why && !r->waits;
+}
+
+static void answer_reload(struct pb_memcached *all, const struct waiting *w)
+{
+	json_t *lines = json_object_get(w->answer, "changed");
+
+	for (unsigned i = 0; i < PB_MC_SERVICES; i++) {
+		const struct mc_run *r = all->run[i];
+
+		if (r && failed(r))
+			json_array_append_new(lines, json_sprintf("! memcached %s %s",
+								  r->m->conf->name, r->why));
+	}
+	pb_conn_answer(w->conn, w->answer);
+}
+
 static void answer(struct pb_memcached *all, const struct waiting *w)
 {
 	struct mc_run *r = mc_find(all->agent, w->name);
 	json_t *o;
 
-	if (r && !*r->why)
-		o = json_pack("{s:b}", "ok", 1);
-	else
-		o = pb_ops_error(-EIO, r ? r->why : "the service was removed meanwhile");
-	if (r && *r->why)
+	if (r && !failed(r)) {
+		pb_conn_answer(w->conn, w->answer);
+		return;
+	}
+	o = pb_ops_error(-EIO, r ? r->why : "the service was removed meanwhile");
+	if (r && w->added)
 		mc_end(r);
 	pb_conn_answer(w->conn, o);
 	json_decref(o);
+}
+
+static void waiting_free(struct waiting *w)
+{
+	json_decref(w->answer);
+	free(w);
 }
 
 static void after(uv_work_t *work_done, int status)
@@ -66,8 +94,11 @@ static void after(uv_work_t *work_done, int status)
 	mc_devices(all);
 	while ((w = all->waiting)) {
 		all->waiting = w->next;
-		answer(all, w);
-		free(w);
+		if (*w->name)
+			answer(all, w);
+		else
+			answer_reload(all, w);
+		waiting_free(w);
 	}
 }
 
@@ -84,13 +115,21 @@ int mc_load(struct pb_memcached *all)
 	return all->loading ? -EINPROGRESS : -ENOMEM;
 }
 
-int pb_memcached_wait(struct pb_agent *a, const char *name, struct pb_conn *conn)
+bool pb_memcached_loading(const struct pb_agent *a)
+{
+	return a->memcached && a->memcached->loading;
+}
+
+int pb_memcached_wait(struct pb_agent *a, const char *name, bool added, struct pb_conn *conn,
+		      json_t *answer)
 {
 	struct waiting *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return -ENOMEM;
 	w->conn = conn;
+	w->answer = json_incref(answer);
+	w->added = added;
 	snprintf(w->name, sizeof(w->name), "%s", name);
 	w->next = a->memcached->waiting;
 	a->memcached->waiting = w;
@@ -110,6 +149,6 @@ void pb_memcached_unwait(struct pb_agent *a, const struct pb_conn *conn)
 			continue;
 		}
 		*at = w->next;
-		free(w);
+		waiting_free(w);
 	}
 }

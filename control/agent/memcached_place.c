@@ -6,6 +6,7 @@
 
 #include <patchbay/addr.h>
 
+#include "cluster.h"
 #include "memcached_internal.h"
 #include "sockaddr.h"
 #include "util.h"
@@ -124,24 +125,42 @@ static int route_source(const struct pb_addr *to, __be16 port, struct pb_addr *r
 	return 0;
 }
 
+static int no_server(struct mc_run *r)
+{
+	const json_t *left = json_array_get(r->left, 0);
+
+	r->waits = true;
+	if (!left)
+		return why(r, -ENOENT, "there is no server yet");
+	return why(r, -EACCES, "no server may be used; %s of %s: %s",
+		   json_string_value(json_object_get(left, "server")),
+		   json_string_value(json_object_get(left, "app")),
+		   json_string_value(json_object_get(left, "why")));
+}
+
 static int find_source(struct mc_run *r, struct pb_addr *ret)
 {
 	const struct mcs_service *c = r->m->conf;
 	struct mct_server to = { .used = false };
+	bool table = false;
 	char text[64];
 	int err;
 
-	if (!pb_addr_is_zero(&c->source)) {
-		*ret = c->source;
-		return 0;
-	}
-	for (unsigned i = 0; !to.used && i < c->n_backends; i++)
-		if (!*c->backend[i].service)
+	for (unsigned i = 0; i < c->n_backends; i++) {
+		table |= *c->backend[i].service != '\0';
+		if (!to.used && !*c->backend[i].service)
 			to = (struct mct_server){ .used = true,
 						  .addr = c->backend[i].addr,
 						  .port = c->backend[i].port };
+	}
 	if (!to.used && !mc_found(r, &to, 1))
-		return why(r, -ENOENT, "there is no server yet");
+		return no_server(r);
+	*ret = c->source;
+	if (!pb_addr_is_zero(ret))
+		return 0;
+	/* servers may come on other nodes, which know this one by that */
+	if (table && pb_cluster_locator(r->all->agent, pb_addr_is_v4(&c->vip), ret))
+		return 0;
 	err = route_source(&to.addr, to.port, ret);
 	pb_addr_format(&to.addr, text, sizeof(text));
 	return err ? why(r, err, "there is no way to server %s: %s", text, strerror(-err)) : 0;

@@ -5,7 +5,7 @@
 #include <patchbay/siphash.h>
 
 #include "cluster.h"
-#include "events.h"
+#include "frames.h"
 #include "loader/memcached.h"
 #include "memcached_internal.h"
 #include "util.h"
@@ -18,35 +18,6 @@ struct mc_run *mc_find(const struct pb_agent *a, const char *name)
 		if (all->run[i] && !strcmp(all->run[i]->m->conf->name, name))
 			return all->run[i];
 	return NULL;
-}
-
-/* ---- what is to be seen ---------------------------------------------------- */
-
-static void tell(const struct mc_run *r, enum pb_reason reason, const struct mct_server *v)
-{
-	const struct mcs_service *c = r->m->conf;
-	struct pb_event ev = { .time_ns = pb_now_ns(),
-			       .virt = c->vip,
-			       .vport = c->port,
-			       .reason = reason,
-			       .proto = PB_PROTO_UDP };
-
-	if (v) {
-		ev.real = v->addr;
-		ev.rport = v->port;
-	}
-	snprintf(ev.comm, sizeof(ev.comm), "%.*s", PB_COMM_LEN - 1, c->name);
-	pb_events_note(r->all->agent, &ev);
-}
-
-static void say_cache(const struct mc_run *r)
-{
-	const char *why = mcs_cache_why_not(r->m->conf);
-
-	if (!why)
-		return;
-	log_warn("memcached %s: the cache is off: %s", r->m->conf->name, why);
-	tell(r, PB_R_MC_WRITERS, NULL);
 }
 
 /* ---- the fence ----------------------------------------------------------- */
@@ -66,6 +37,14 @@ static void hold(struct mc_run *r, bool on)
 		mch_hold(r->health, on);
 }
 
+/* Another table is in the kernel.  When the TCP half has it, too, what was kept meanwhile ends. */
+static void changed_table(struct mc_run *r)
+{
+	mc_tcp(r);
+	if (r->m->conf->tcp && r->m->sets && mca_write_all(r->all->mcl, r->m->index))
+		log_warn("memcached %s: the cache cannot be told", r->m->conf->name);
+}
+
 /* The table that the fence wants: written down, then in force. */
 static void swap(struct mc_run *r)
 {
@@ -82,29 +61,9 @@ static void swap(struct mc_run *r)
 		if (!err)
 			err = mc_save(r->all);
 		mc_slow(r);
+		changed_table(r);
 	}
 	hold(r, err != 0);
-}
-
-static void say_states(struct mc_run *r)
-{
-	for (unsigned i = 0; i < r->m->n_servers; i++) {
-		const struct mct_server *v = &r->m->server[i];
-		char text[64];
-
-		uint8_t was = r->said[i], is = r->m->fence.s[i].state;
-
-		if (!v->used || was == is)
-			continue;
-		r->said[i] = is;
-		if (is == MCF_DOWN)
-			tell(r, PB_R_MC_AWAY, v);
-		else if (is == MCF_UP && (was == MCF_DOWN || was == MCF_EMPTYING))
-			tell(r, PB_R_MC_BACK, v);
-		log_info("memcached %s: server %s is %s", r->m->conf->name,
-			 pb_addr_port_format(&v->addr, v->port, text, sizeof(text)),
-			 mcf_state_name(r->said[i]));
-	}
 }
 
 static int rehome(struct mc_run *r, bool fresh, unsigned *did)
@@ -129,7 +88,7 @@ void mc_carry_out(struct mc_run *r, unsigned did)
 	if (did & MCF_JOIN || (r->moving && did & MCF_STATE))
 		r->moving = rehome(r, false, &did) != 0;
 	if (did & MCF_STATE)
-		say_states(r);
+		mc_say_states(r);
 	if (did & (MCF_RING | MCF_JOIN))
 		swap(r);
 	else if (did)
@@ -158,6 +117,7 @@ static void watch(struct mc_run *r, bool anew)
 		log_err(err, "memcached %s: servers cannot be asked", r->m->conf->name);
 	else
 		mch_hold(r->health, r->unsaved);
+	mc_self_sources(r);
 }
 
 /* ---- in force ------------------------------------------------------------ */
@@ -175,9 +135,14 @@ int mc_refresh(struct mc_run *r)
 {
 	struct pb_addr source = r->m->place.source;
 	unsigned did = 0;
+	bool moved;
 	int err;
 
 	r->why[0] = '\0';
+	r->waits = false;
+	err = mc_self(r);
+	if (err)
+		return fail(r, err, "it gets no identity");
 	r->m->fence.threshold = r->m->conf->probe_threshold;
 	r->m->fence.failover = r->m->conf->failover;
 	err = mc_place(r);
@@ -201,12 +166,18 @@ int mc_refresh(struct mc_run *r)
 	if (err)
 		return fail(r, err, "the state cannot be written");
 	mc_slow(r);
+	mc_tcp_before(r);
+	moved = r->m->ring_pending;
 	err = mca_put(r->all->mcl, r->m);
 	if (err)
 		return fail(r, err, "the kernel does not take it");
 	r->put = true;
+	if (moved)
+		changed_table(r);
+	else
+		mc_tcp(r);
 	hold(r, false);
-	say_states(r);
+	mc_say_states(r);
 	mc_save(r->all);
 	watch(r, memcmp(&source, &r->m->place.source, sizeof(source)) != 0);
 	return 0;
@@ -246,6 +217,7 @@ static void run_free(struct mc_run *r)
 		mch_stop(r->health);
 	mc_slow_stop(r);
 	mc_ports_close(r);
+	json_decref(r->left);
 	mca_free(r->m);
 	free(r);
 }
@@ -335,7 +307,7 @@ int mc_begin(struct pb_memcached *all, struct mcs_service *conf, bool from_file,
 	e = mc_refresh(r);
 	if (e)
 		pb_fail(err, e, "%s", r->why);
-	say_cache(r);
+	mc_say_cache(r);
 	return e;
 }
 
@@ -348,7 +320,10 @@ int mc_change(struct mc_run *r, struct mcs_service *conf, char err[PB_ERR_LEN])
 
 	r->m->conf = conf;
 	e = mc_refresh(r);
-	if (e) {
+	if (r->waits || e == -EINPROGRESS) { /* it goes on by itself */
+		if (mc_save(r->all))
+			log_warn("memcached %s: the change is not stored", conf->name);
+	} else if (e) {
 		pb_fail(err, e, "%s", r->why);
 		r->m->conf = old;
 		mc_refresh(r);
@@ -356,10 +331,10 @@ int mc_change(struct mc_run *r, struct mcs_service *conf, char err[PB_ERR_LEN])
 		return e;
 	}
 	free(old);
-	if (probes)
+	if (probes && r->health)
 		watch(r, true);
-	say_cache(r);
-	return 0;
+	mc_say_cache(r);
+	return e == -EINPROGRESS ? e : 0;
 }
 
 void mc_drop(struct mc_run *r)
@@ -371,10 +346,14 @@ void mc_drop(struct mc_run *r)
 void mc_end(struct mc_run *r)
 {
 	struct pb_memcached *all = r->all;
+	char name[PB_NAME_LEN];
 
 	if (r->put && all->mcl)
 		mca_take(all->mcl, r->m->index);
+	mc_self_end(r);
+	snprintf(name, sizeof(name), "%s", r->m->conf->name);
 	mc_drop(r);
+	pb_frames_remove(all->agent, name);
 	mc_save(all);
 	mc_devices(all);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The slow path of a service: its sockets are the agent's, its tokens the kernel's. */
+#include <patchbay/addr.h>
+
 #include "loader/memcached.h"
 #include "memcached_internal.h"
 #include "util.h"
@@ -13,11 +15,13 @@ static int token(void *arg, const struct pb_mc_cmd *cmd)
 
 static int open_or_tell(struct mc_run *r, const struct pb_mcp_conf *conf)
 {
-	int err = r->proxy ? pb_mcp_update(r->proxy, conf) : -EINVAL;
+	bool moved = !pb_addr_eq(&r->slow_source, &conf->svc->source);
+	int err = r->proxy && !moved ? pb_mcp_update(r->proxy, conf) : -EINVAL;
 
 	if (err != -EINVAL)
 		return err;
 	mc_slow_stop(r); /* it was at another address */
+	r->slow_source = conf->svc->source;
 	return pb_mcp_start(&r->proxy, &r->all->agent->loop, conf);
 }
 
@@ -49,6 +53,7 @@ void mc_slow(struct mc_run *r)
 	if (err && !r->slow_said)
 		log_err(err, "memcached %s: the slow path is not open", r->m->conf->name);
 	r->slow_said = err != 0;
+	mc_self_sources(r);
 }
 
 void mc_slow_stop(struct mc_run *r)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Ops for root. */
+#include "memcached.h"
 #include "ops.h"
 #include "scope.h"
 #include "util.h"
@@ -11,7 +12,10 @@ int pb_op_reload(struct pb_op_ctx *c)
 
 	if (err)
 		return err;
-	return json_object_set_new(c->out, "changed", changed) ? -ENOMEM : 0;
+	if (json_object_set_new(c->out, "changed", changed))
+		return -ENOMEM;
+	c->streaming = pb_memcached_loading(c->agent);
+	return c->streaming ? pb_memcached_wait(c->agent, "", false, c->conn, c->out) : 0;
 }
 
 int pb_op_release(struct pb_op_ctx *c)

@@ -61,11 +61,12 @@ int pb_op_memcached_add(struct pb_op_ctx *c)
 		return err;
 	mcs_lower(json_string_value(json_object_get(service, "name")), name);
 	c->streaming = true;
-	return pb_memcached_wait(c->agent, name, c->conn);
+	return pb_memcached_wait(c->agent, name, true, c->conn, c->out);
 }
 
 int pb_op_memcached_set(struct pb_op_ctx *c)
 {
+	const char *name = pb_request_string(c->req, "name");
 	const char *words[WORDS_MAX];
 	json_t *lines = json_array();
 	unsigned n = 0;
@@ -75,13 +76,15 @@ int pb_op_memcached_set(struct pb_op_ctx *c)
 		json_decref(lines);
 		return pb_op_fail(c, -EINVAL, "set takes 1 to %d words KEY=VALUE", WORDS_MAX);
 	}
-	err = pb_memcached_set(c->agent, pb_request_string(c->req, "name"), words, n, lines,
-			       c->err);
-	if (err) {
+	err = pb_memcached_set(c->agent, name, words, n, lines, c->err);
+	if (err && err != -EINPROGRESS) {
 		json_decref(lines);
 		return err;
 	}
-	return json_object_set_new(c->out, "changed", lines) ? -ENOMEM : 0;
+	if (json_object_set_new(c->out, "changed", lines))
+		return -ENOMEM;
+	c->streaming = err != 0;
+	return err ? pb_memcached_wait(c->agent, name, false, c->conn, c->out) : 0;
 }
 
 int pb_op_memcached_remove(struct pb_op_ctx *c)

@@ -65,6 +65,7 @@ static void listen_event(uv_poll_t *h, int status, int events)
 	struct pb_server *s = h->data;
 
 	(void)events;
+	s->paused = s->paused || status < 0; /* libuv does not poll it any more */
 	for (int i = 0; status >= 0 && i < ACCEPT_TURN; i++) {
 		int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 

@@ -11,6 +11,7 @@
 #define DEFAULT_RUN_DIR "/run/patchbay"
 #define DEFAULT_BPFFS "/sys/fs/bpf"
 #define HELPER_NAME "patchbay-helper"
+#define FRAMES_NAME "patchbay-frames"
 
 /* The services too: they are in force with the rest, or nothing is. */
 static int load(const char *path, char *identity, struct pb_config_file **ret,
@@ -70,7 +71,7 @@ static int default_cgroup(char ret[PATH_MAX])
 }
 
 /* Beside the agent's own binary: they are installed, and updated, together. */
-static int default_helper(char ret[PATH_MAX])
+static int beside(const char *name, char ret[PATH_MAX])
 {
 	char self[PATH_MAX - 32];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -78,24 +79,28 @@ static int default_helper(char ret[PATH_MAX])
 	if (n < 0)
 		return log_err(-errno, "cannot find the own binary");
 	self[n] = '\0';
-	snprintf(ret, PATH_MAX, "%s/" HELPER_NAME, dirname(self));
+	snprintf(ret, PATH_MAX, "%s/%s", dirname(self), name);
 	return 0;
 }
 
 int pb_agent_paths(struct pb_agent *a)
 {
 	const struct pb_config_agent *c = &a->conf->agent;
-	char cgroup[PATH_MAX], helper[PATH_MAX];
+	char cgroup[PATH_MAX], helper[PATH_MAX], frames[PATH_MAX];
 	int err = 0;
 
 	if (!a->opts->cgroup && !c->cgroup[0])
 		err = default_cgroup(cgroup);
 	if (!err && !a->opts->helper)
-		err = default_helper(helper);
+		err = beside(HELPER_NAME, helper);
+	if (!err && !a->opts->frames)
+		err = beside(FRAMES_NAME, frames);
 	if (!err)
 		err = choose(a->cgroup, a->opts->cgroup, c->cgroup, cgroup);
 	if (!err)
 		err = choose(a->helper_path, a->opts->helper, "", helper);
+	if (!err)
+		err = choose(a->frames_path, a->opts->frames, "", frames);
 	if (!err)
 		err = choose(a->run_dir, a->opts->run_dir, c->run_dir, DEFAULT_RUN_DIR);
 	if (!err)

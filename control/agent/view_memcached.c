@@ -4,6 +4,7 @@
 
 #include <patchbay/addr.h>
 
+#include "frames.h"
 #include "loader/memcached.h"
 #include "memcached_internal.h"
 #include "util.h"
@@ -95,16 +96,14 @@ static json_t *devices_json(const struct mc_run *r)
 static json_t *cache_json(const struct mc_run *r)
 {
 	const struct mcs_service *c = r->m->conf;
-	const char *why = mcs_cache_why_not(c);
+	const char *why = mcs_cache_off(c);
 
-	if (!why && !c->cache)
-		why = "not asked for";
 	if (!why && !r->put)
 		why = "the service is not served";
 	if (!why && !r->m->sets)
 		why = "smaller than one set";
 	return json_pack("{s:b, s:s?, s:I, s:I, s:I, s:i}", "on", !why, "why", why, "size",
-			 (json_int_t)c->cache, "bytes",
+			 (json_int_t)(c->cache == MCS_CACHE_AUTO ? 0 : c->cache), "bytes",
 			 (json_int_t)(r->m->sets ? pb_mcl_cache_bytes(r->m->sets) : 0), "values",
 			 (json_int_t)r->m->sets * PB_MC_WAYS, "max_age", (int)mcs_max_age(c));
 }
@@ -139,23 +138,27 @@ static json_t *run_json(const struct mc_run *r)
 {
 	const struct mca *m = r->m;
 	char vip[64], source[64], key[2][20];
+	json_t *none = json_array(), *o;
 
 	for (int i = 0; i < 2; i++)
 		snprintf(key[i], sizeof(key[i]), "%llx", (unsigned long long)m->ring_key[i]);
-	return json_pack("{s:s, s:s, s:s, s:s?, s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:b, s:I, s:o, "
-			 "s:[ss], s:o}",
-			 "name", m->conf->name, "vip",
-			 pb_addr_port_format(&m->conf->vip, m->conf->port, vip, sizeof(vip)),
-			 "state", state_of(r), "why", *r->why ? r->why : NULL, "source",
-			 pb_addr_is_zero(&m->place.source)
-				 ? "-"
-				 : pb_addr_format(&m->place.source, source, sizeof(source)),
-			 "source_port", (int)ntohs(m->place.source_port), "from",
-			 m->from_file ? "services.d" : "added", "servers", servers_json(r),
-			 "devices", devices_json(r), "cache", cache_json(r), "allow", allow_json(r),
-			 "proxy", m->proxy, "epoch", (json_int_t)m->epoch, "config",
-			 mcs_to_json(m->conf, true), "ring_key", key[0], key[1], "service",
-			 mcs_to_json(m->conf, false));
+	o = json_pack("{s:s, s:s, s:s, s:s?, s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:b, s:I, s:o, "
+		      "s:[ss], s:o, s:O}",
+		      "name", m->conf->name, "vip",
+		      pb_addr_port_format(&m->conf->vip, m->conf->port, vip, sizeof(vip)), "state",
+		      state_of(r), "why", *r->why ? r->why : NULL, "source",
+		      pb_addr_is_zero(&m->place.source)
+			      ? "-"
+			      : pb_addr_format(&m->place.source, source, sizeof(source)),
+		      "source_port", (int)ntohs(m->place.source_port), "from",
+		      m->from_file ? "services.d" : "added", "servers", servers_json(r), "devices",
+		      devices_json(r), "cache", cache_json(r), "allow", allow_json(r), "proxy",
+		      m->proxy, "epoch", (json_int_t)m->epoch, "config", mcs_to_json(m->conf, true),
+		      "ring_key", key[0], key[1], "service", mcs_to_json(m->conf, false),
+		      "left_out", r->left ? r->left : none);
+	json_decref(none);
+	json_object_set_new(o, "tcp", mc_tcp_json(r));
+	return o;
 }
 
 json_t *pb_view_memcached(struct pb_agent *a, const char *name)
@@ -222,9 +225,27 @@ static const char *const counters[] = {
 #undef PB_X
 };
 
+/* Of the slow path, since it was opened last. */
+static json_t *slow_json(const struct mc_run *r)
+{
+	struct pxy_stats s = { .queries = 0 };
+	json_t *o = json_object();
+
+	if (r->proxy)
+		pb_mcp_stats(r->proxy, &s);
+#define PB_X(field, help) json_object_set_new(o, #field, json_integer((json_int_t)s.field));
+	PXY_COUNTERS(PB_X)
+#undef PB_X
+	json_object_set_new(o, "now_queries", json_integer(s.queries));
+	json_object_set_new(o, "now_calls", json_integer(s.calls));
+	json_object_set_new(o, "now_bytes", json_integer((json_int_t)s.held));
+	return o;
+}
+
 json_t *pb_view_memcached_stats(struct pb_agent *a, const char *name)
 {
 	json_t *list = json_array();
+	json_auto_t *tcp = a->memcached ? pb_frames_stats(a) : NULL;
 
 	for (unsigned i = 0; a->memcached && i < PB_MC_SERVICES; i++) {
 		struct mc_run *r = a->memcached->run[i];
@@ -238,8 +259,11 @@ json_t *pb_view_memcached_stats(struct pb_agent *a, const char *name)
 		o = json_object();
 		for (unsigned c = 0; c < _PB_MC_C_MAX; c++)
 			json_object_set_new(o, counters[c], json_integer((json_int_t)n[c]));
-		json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "name", r->m->conf->name,
-						      "counters", o, "servers", servers_json(r)));
+		json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o, s:o}", "name",
+						      r->m->conf->name, "counters", o, "slow",
+						      slow_json(r), "tcp",
+						      mc_tcp_stats(tcp, r->m->conf->name),
+						      "servers", servers_json(r)));
 	}
 	return list;
 }

@@ -52,7 +52,7 @@ static void print_hash(const json_t *conf)
 
 	if (!strcmp(cli_str(conf, "hash"), "ketama"))
 		cli_line("hash", "ketama as %s, %s%s%s", cli_str(conf, "dialect"),
-		     cli_str(conf, "key_hash"), *tag ? ", tag " : "", tag);
+			 cli_str(conf, "key_hash"), *tag ? ", tag " : "", tag);
 	else
 		cli_line("hash", "maglev%s%s", *tag ? ", tag " : "", tag);
 }
@@ -67,8 +67,9 @@ static void print_devices(const json_t *list)
 		bool xdp = json_is_true(json_object_get(d, "xdp"));
 		bool old = tc && !json_is_true(json_object_get(d, "current"));
 
-		cli_line("device", "%s: %s%s%s (%s)", cli_str(d, "name"), tc ? "tc" : "not attached",
-		     xdp ? " and XDP" : "", old ? ", of another build" : "", cli_str(d, "why"));
+		cli_line("device", "%s: %s%s%s (%s)", cli_str(d, "name"),
+			 tc ? "tc" : "not attached", xdp ? " and XDP" : "",
+			 old ? ", of another build" : "", cli_str(d, "why"));
 	}
 }
 
@@ -76,9 +77,18 @@ static void print_cache(const json_t *c)
 {
 	if (json_is_true(json_object_get(c, "on")))
 		cli_line("cache", "on: %lld values in %lld MB, at most %lld ms old",
-		     cli_int(c, "values"), cli_int(c, "bytes") >> 20, cli_int(c, "max_age"));
+			 cli_int(c, "values"), cli_int(c, "bytes") >> 20, cli_int(c, "max_age"));
 	else
 		cli_line("cache", "off: %s", cli_str(c, "why"));
+}
+
+static void print_tcp(const json_t *t)
+{
+	if (json_is_true(json_object_get(t, "on")))
+		cli_line("tcp", "on: patchbay-frames, process %lld",
+			 cli_int(json_object_get(t, "process"), "pid"));
+	else
+		cli_line("tcp", "off: %s", cli_str(t, "why"));
 }
 
 static void print_allow(const json_t *list)
@@ -91,7 +101,8 @@ static void print_allow(const json_t *list)
 		if (n < sizeof(text))
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "",
 					      json_string_value(v));
-	cli_line("allowed", "%s", *text ? text : "nobody: the devices have no network, see --allow");
+	cli_line("allowed", "%s",
+		 *text ? text : "nobody: the devices have no network, see --allow");
 }
 
 static int print_service(const struct cli *c, const json_t *s)
@@ -102,20 +113,21 @@ static int print_service(const struct cli *c, const json_t *s)
 	size_t i;
 
 	cli_line("service", "%s at %s, from %s", cli_str(s, "name"), cli_str(s, "vip"),
-	     cli_str(s, "from"));
+		 cli_str(s, "from"));
 	if (strcmp(on, "on") != 0)
 		cli_line("state", "%s: %s", !strcmp(on, "old") ? "as it was before" : "not served",
-		     cli_str(s, "why"));
-	cli_line("servers by", "%s, from %s port %lld on", cli_str(conf, "dsr"), cli_str(s, "source"),
-	     cli_int(s, "source_port"));
+			 cli_str(s, "why"));
+	cli_line("servers by", "%s, from %s port %lld on", cli_str(conf, "dsr"),
+		 cli_str(s, "source"), cli_int(s, "source_port"));
 	print_hash(conf);
 	cli_line("failover", "%s", cli_str(conf, "failover"));
+	print_tcp(json_object_get(s, "tcp"));
 	print_cache(json_object_get(s, "cache"));
 	print_allow(json_object_get(s, "allow"));
 	print_devices(json_object_get(s, "devices"));
 	json_array_foreach (json_object_get(s, "left_out"), i, left)
 		cli_line("left out", "%s of %s: %s", cli_str(left, "server"), cli_str(left, "app"),
-		     cli_str(left, "why"));
+			 cli_str(left, "why"));
 	return cli_print_list(c, json_object_get(s, "servers"), server_cols,
 			      ARRAY_SIZE(server_cols));
 }
@@ -163,6 +175,8 @@ int mc_stats(const struct cli *c, const struct cli_args *a)
 		code = cli_print_counts(c, "COUNTER", json_object_get(s, "counters"));
 		if (!code)
 			code = cli_print_counts(c, "SLOW PATH", json_object_get(s, "slow"));
+		if (!code)
+			code = cli_print_counts(c, "TCP", json_object_get(s, "tcp"));
 		if (!code)
 			code = cli_print_list(c, json_object_get(s, "servers"), server_cols,
 					      ARRAY_SIZE(server_cols));

@@ -25,8 +25,10 @@ int cmd_reload(const struct cli *c, const struct cli_args *a)
 			return cli_oom(c);
 		cli_clean(text);
 		puts(text);
+		if (*text == '!') /* it stands in the configuration, and is not in force */
+			code = CLI_PARTLY;
 	}
 	if (!json_array_size(changed))
 		puts("nothing changed");
-	return CLI_OK;
+	return code;
 }

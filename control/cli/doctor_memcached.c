@@ -18,9 +18,11 @@ static unsigned away(const json_t *service)
 
 static void look(struct doctor *d, const json_t *s)
 {
-	const json_t *cache = json_object_get(s, "cache");
+	const json_t *cache = json_object_get(s, "cache"), *tcp = json_object_get(s, "tcp");
 	const char *name = cli_str(s, "name");
 	unsigned gone = away(s);
+	const json_t *left;
+	size_t i;
 
 	if (strcmp(cli_str(s, "state"), "on") != 0)
 		doctor_say(d, "memcached", DOCTOR_FAIL, "patchbay memcached show", "%s: %s", name,
@@ -33,9 +35,17 @@ static void look(struct doctor *d, const json_t *s)
 	else
 		doctor_say(d, "memcached", DOCTOR_OK, NULL, "%s: %zu servers", name,
 			   json_array_size(json_object_get(s, "servers")));
+	json_array_foreach (json_object_get(s, "left_out"), i, left)
+		doctor_say(d, "memcached-left-out", DOCTOR_WARN, "patchbay memcached show",
+			   "%s: %s of %s: %s", name, cli_str(left, "server"), cli_str(left, "app"),
+			   cli_str(left, "why"));
+	if (json_is_true(json_object_get(tcp, "wanted")) && !json_is_true(json_object_get(tcp, "on")))
+		doctor_say(d, "memcached-tcp", DOCTOR_FAIL,
+			   "see the agent's log, or set tcp=off", "%s: TCP is not served: %s", name,
+			   cli_str(tcp, "why"));
 	if (cli_int(cache, "size") > 0 && !json_is_true(json_object_get(cache, "on")))
 		doctor_say(d, "memcached-cache", DOCTOR_WARN,
-			   "set cache_unsafe_ttl, or take the key cache away", "%s: %s", name,
+			   "set writers=switch if that is so, or cache_unsafe_ttl, or take the key cache away", "%s: %s", name,
 			   cli_str(cache, "why"));
 	if (!json_array_size(json_object_get(s, "allow")))
 		doctor_say(d, "memcached-allow", DOCTOR_WARN,

@@ -247,7 +247,7 @@ void mca_record(const struct mca *s, struct pb_mc_service *ret)
 static int put_cache(struct pb_mcl *m, struct mca *s, struct pb_mc_service *was)
 {
 	const struct mcs_service *c = s->conf;
-	unsigned want = c->cache && !mcs_cache_why_not(c) ? pb_mcl_cache_sets(c->cache) : 0;
+	unsigned want = pb_mcl_cache_sets(mcs_cache_bytes(c));
 	int err = 0;
 
 	s->sets = was->sets;
@@ -260,6 +260,8 @@ static int put_cache(struct pb_mcl *m, struct mca *s, struct pb_mc_service *was)
 	}
 	if (!err)
 		err = pb_mcl_cache(m, s->index, want);
+	if (!err && want) /* writes that began without a token are still under way */
+		err = mca_write_all(m, s->index);
 	s->sets = err ? 0 : want;
 	return err;
 }

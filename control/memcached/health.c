@@ -10,6 +10,7 @@
 
 #include "control/sockaddr.h"
 #include "control/util.h"
+#include "control/uvpoll.h"
 
 #define FRAME 8
 #define NS_PER_MS 1000000ull
@@ -159,8 +160,9 @@ static void on_readable(uv_poll_t *p, int status, int events)
 	struct mch *h = p->data;
 	uint64_t now = pb_now_ns();
 
-	(void)status;
 	(void)events;
+	if (status < 0)
+		pb_poll_again(p, UV_READABLE, on_readable);
 	for (int k = 0; k < READS; k++) {
 		struct sockaddr_storage from;
 		socklen_t len = sizeof(from);
@@ -248,4 +250,9 @@ void mch_stop(struct mch *h)
 void mch_hold(struct mch *h, bool on)
 {
 	h->held = on;
+}
+
+int mch_fd(const struct mch *h)
+{
+	return h->fd;
 }

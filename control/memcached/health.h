@@ -23,6 +23,8 @@ struct mch_ops {
 int mch_start(struct mch **ret, uv_loop_t *loop, struct mca *m, const struct mch_ops *ops,
 	      void *arg);
 /* Memory goes when the loop has run its callbacks. */
+/* The socket that it asks from. */
+int mch_fd(const struct mch *h);
 void mch_stop(struct mch *h);
 /* Nothing is emptied while the table that the fence wants is not in the kernel. */
 void mch_hold(struct mch *h, bool on);

@@ -9,6 +9,7 @@
 
 #include "../sockaddr.h"
 #include "../util.h"
+#include "../uvpoll.h"
 #include "proxy_udp.h"
 
 #define RCVBUF (4 << 20)
@@ -21,6 +22,7 @@
 struct port {
 	uv_poll_t poll;
 	int fd;
+	int events; /* that are polled */
 	struct pb_mcp *m;
 };
 
@@ -30,7 +32,6 @@ struct pb_mcp {
 	struct port back;  /* towards the servers */
 	uv_timer_t timer;
 	unsigned handles; /* open ones; the last one frees this */
-	int events;	  /* of the front that are polled */
 	struct pb_addr vip;
 	__be16 vport;
 	int (*token)(void *arg, const struct pb_mc_cmd *cmd);
@@ -100,11 +101,19 @@ static const struct pxy_ops ops = {
 /* ---- the loop -------------------------------------------------------------- */
 
 static void on_front(uv_poll_t *poll, int status, int events);
+static void on_back(uv_poll_t *poll, int status, int events);
 static void settle(struct pb_mcp *m);
 
 static void on_timer(uv_timer_t *timer)
 {
 	settle(timer->data);
+}
+
+/* What cannot be had now is tried again with the next event of the other port. */
+static void watch(struct port *p, int events, uv_poll_cb cb)
+{
+	if (events != p->events && !pb_poll_again(&p->poll, events, cb))
+		p->events = events;
 }
 
 /* Sends what is ready, and says when to be woken again. */
@@ -115,8 +124,8 @@ static void settle(struct pb_mcp *m)
 
 	if (pxy_flush(m->pxy, ANSWERS_A_TURN))
 		events |= UV_WRITABLE;
-	if (events != m->events && !uv_poll_start(&m->front.poll, events, on_front))
-		m->events = events;
+	watch(&m->front, events, on_front);
+	watch(&m->back, UV_READABLE, on_back);
 	if (next)
 		uv_timer_start(&m->timer, on_timer, next > now ? (next - now) / NS_PER_MS + 1 : 1,
 			       0);
@@ -144,7 +153,8 @@ static void on_front(uv_poll_t *poll, int status, int events)
 	__be16 port;
 	ssize_t n;
 
-	(void)status;
+	if (status < 0)
+		m->front.events = 0; /* settle() polls it again */
 	for (int i = 0; events & UV_READABLE && i < CLIENTS_A_TURN; i++) {
 		n = take(&m->front, &from, &port);
 		if (n < 0)
@@ -161,8 +171,9 @@ static void on_back(uv_poll_t *poll, int status, int events)
 	__be16 port;
 	ssize_t n;
 
-	(void)status;
 	(void)events;
+	if (status < 0)
+		m->back.events = 0;
 	for (int i = 0; i < SERVERS_A_TURN; i++) {
 		n = take(&m->back, &from, &port);
 		if (n < 0)
@@ -207,24 +218,25 @@ static unsigned port_of(int fd)
 	return ntohs(port);
 }
 
-/* A port of its own: replies to the source ports are the kernel programs'. */
+/*
+ * A port of its own: replies to the source ports are the kernel programs'.  It is asked for by its
+ * number, for a socket keeps only such a port when somebody destroys it.
+ */
 static int open_back(const struct pb_mc_service *svc)
 {
 	unsigned first = ntohs(svc->source_port), port;
-	int held[BIND_TRIES], n = 0, fd = -EADDRINUSE;
+	int fd = -EADDRINUSE;
 
-	while (n < BIND_TRIES) {
+	for (int i = 0; i < BIND_TRIES && fd == -EADDRINUSE; i++) {
 		fd = open_socket(&svc->source, 0);
 		if (fd < 0)
 			break;
 		port = port_of(fd);
-		if (!first || port < first || port >= first + PB_MC_PORTS)
-			break;
-		held[n++] = fd;
+		close(fd);
 		fd = -EADDRINUSE;
+		if (!first || port < first || port >= first + PB_MC_PORTS)
+			fd = open_socket(&svc->source, htons((uint16_t)port));
 	}
-	while (n)
-		close(held[--n]);
 	return fd;
 }
 
@@ -267,6 +279,7 @@ static int poll_port(struct pb_mcp *m, uv_loop_t *loop, struct port *p, uv_poll_
 	p->m = m;
 	p->poll.data = m;
 	m->handles++;
+	p->events = UV_READABLE;
 	return uv_poll_start(&p->poll, UV_READABLE, cb);
 }
 
@@ -318,7 +331,6 @@ int pb_mcp_start(struct pb_mcp **ret, uv_loop_t *loop, const struct pb_mcp_conf 
 	m->front.fd = m->back.fd = -1;
 	m->vip = conf->svc->vip;
 	m->vport = conf->svc->port;
-	m->events = UV_READABLE;
 	err = prepare(m, conf);
 	if (err) {
 		give_up(m);
@@ -352,4 +364,9 @@ int pb_mcp_update(struct pb_mcp *m, const struct pb_mcp_conf *conf)
 void pb_mcp_stats(const struct pb_mcp *m, struct pxy_stats *ret)
 {
 	pxy_get_stats(m->pxy, ret);
+}
+
+int pb_mcp_back(const struct pb_mcp *m)
+{
+	return m->back.fd;
 }

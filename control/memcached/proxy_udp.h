@@ -30,6 +30,8 @@ int pb_mcp_start(struct pb_mcp **ret, uv_loop_t *loop, const struct pb_mcp_conf 
 int pb_mcp_update(struct pb_mcp *m, const struct pb_mcp_conf *conf);
 /* The sockets close at once; memory goes when the loop has run its closing callbacks.  NULL is fine. */
 void pb_mcp_stop(struct pb_mcp *m);
+/* The socket towards the servers. */
+int pb_mcp_back(const struct pb_mcp *m);
 void pb_mcp_stats(const struct pb_mcp *m, struct pxy_stats *ret);
 
 #endif /* PB_MEMCACHED_PROXY_UDP_H */

@@ -99,9 +99,15 @@ static int read_number(struct mcs_service *s, const struct mcs_key *k, const jso
 {
 	uint64_t n = 0;
 
+	if (k->def == MCS_CACHE_AUTO && json_is_string(v) &&
+	    !strcmp(json_string_value(v), "auto")) {
+		store(s, k, MCS_CACHE_AUTO);
+		return 0;
+	}
 	if (k->type == MCS_T_SIZE && json_is_string(v)) {
 		if (mcs_size_parse(json_string_value(v), &n))
-			return pb_fail(err, -EINVAL, "must be a size, as 65536, 64K, 64M, or off");
+			return pb_fail(err, -EINVAL, "must be a size, as 65536, 64K, 64M, or off%s",
+				       k->def == MCS_CACHE_AUTO ? ", or auto" : "");
 	} else if (json_is_integer(v) && json_integer_value(v) >= 0) {
 		n = (uint64_t)json_integer_value(v);
 	} else {
@@ -131,7 +137,11 @@ static json_t *write_key(const struct mcs_service *s, const struct mcs_key *k)
 	switch (k->type) {
 	case MCS_T_WORD: return json_string(k->words[load(s, k)]);
 	case MCS_T_NUMBER: return json_integer((json_int_t)load(s, k));
-	case MCS_T_SIZE: mcs_size_format(load(s, k), text); return json_string(text);
+	case MCS_T_SIZE:
+		if (k->def == MCS_CACHE_AUTO && load(s, k) == MCS_CACHE_AUTO)
+			return json_string("auto");
+		mcs_size_format(load(s, k), text);
+		return json_string(text);
 	default: return k->write(s);
 	}
 }

@@ -26,10 +26,13 @@
 #define MCS_BACKEND_TEXT 320	 /* one server as text */
 #define MCS_CACHE_MIN (1u << 20) /* bytes */
 #define MCS_CACHE_MAX (1ull << 36)
+#define MCS_CACHE_AUTO 1ull /* in the place of a size: MCS_CACHE_SIZE where no writer goes past the switch */
+#define MCS_CACHE_SIZE (16ull << 20)
 
 enum mcs_dsr { MCS_NAT, MCS_L2 };
 enum mcs_hash { MCS_MAGLEV, MCS_KETAMA };
 enum mcs_mode { MCS_AUTO, MCS_TC, MCS_XDP };
+enum mcs_writers { MCS_WRITERS_ANY, MCS_WRITERS_SWITCH };
 
 /* A server, or with `service` all endpoints that an application of that name has. */
 struct mcs_backend {
@@ -60,9 +63,11 @@ struct mcs_service {
 	uint8_t dialect;  /* enum mcr_ketama */
 	uint8_t key_hash; /* enum pb_mc_hash_algo; of ketama */
 	bool failover;
+	bool tcp;	   /* there is a TCP half, too */
+	uint8_t writers;   /* enum mcs_writers: who may write to the servers */
 	char hash_tag[3];	 /* two characters, or empty */
 	struct pb_addr source;	 /* zero: that of the route to the first server */
-	uint64_t cache;		 /* bytes; 0: off */
+	uint64_t cache;		 /* bytes; 0: off; MCS_CACHE_AUTO */
 	uint32_t unsafe_ttl;	 /* ms; 0: not accepted */
 	uint32_t admit;		 /* misses a second */
 	uint32_t max_age;	 /* ms */
@@ -70,6 +75,8 @@ struct mcs_service {
 	uint32_t probe_interval; /* ms */
 	uint32_t probe_timeout;	 /* ms */
 	uint32_t probe_threshold;
+	unsigned n_tags; /* of the switch as an application: whom it may reach */
+	char tag[PB_TAGS_MAX][PB_TAG_LEN];
 	bool allow_given; /* else: the networks of the devices */
 	unsigned n_allow;
 	struct mcs_net allow[MCS_ALLOW_MAX];
@@ -103,6 +110,10 @@ const char *mcs_clash(const struct mcs_service *a, const struct mcs_service *b);
 
 /* Why the cache is off although it was asked for; NULL: it is on, or nobody asked. */
 const char *mcs_cache_why_not(const struct mcs_service *s);
+/* Bytes that it is to have; 0: none. */
+uint64_t mcs_cache_bytes(const struct mcs_service *s);
+/* The same, in words: why there is none. */
+const char *mcs_cache_off(const struct mcs_service *s);
 /* ms: no value is served longer. */
 uint32_t mcs_max_age(const struct mcs_service *s);
 

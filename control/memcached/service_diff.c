@@ -120,12 +120,38 @@ const char *mcs_clash(const struct mcs_service *a, const struct mcs_service *b)
 
 /* ---- the cache ----------------------------------------------------------- */
 
+/* Who may change items without this switch's knowing. */
+static const char *unseen(const struct mcs_service *s)
+{
+	if (!s->tcp)
+		return "tcp is off: writers by TCP go past this switch and would leave old values "
+		       "in the cache; cache_unsafe_ttl MS accepts answers that old";
+	if (s->writers == MCS_WRITERS_SWITCH)
+		return NULL;
+	return "writers may reach the servers past this switch and would leave old values in the "
+	       "cache; writers=switch says that none can, cache_unsafe_ttl MS accepts answers that "
+	       "old";
+}
+
 const char *mcs_cache_why_not(const struct mcs_service *s)
 {
-	if (!s->cache || s->unsafe_ttl)
+	if (!s->cache || s->cache == MCS_CACHE_AUTO || s->unsafe_ttl)
 		return NULL;
-	return "writers by TCP go past this switch and would leave old values in the cache; "
-	       "cache_unsafe_ttl MS accepts answers that old";
+	return unseen(s);
+}
+
+uint64_t mcs_cache_bytes(const struct mcs_service *s)
+{
+	if (s->cache == MCS_CACHE_AUTO)
+		return unseen(s) ? 0 : MCS_CACHE_SIZE;
+	return mcs_cache_why_not(s) ? 0 : s->cache;
+}
+
+const char *mcs_cache_off(const struct mcs_service *s)
+{
+	if (mcs_cache_bytes(s))
+		return NULL;
+	return s->cache ? unseen(s) : "not asked for";
 }
 
 uint32_t mcs_max_age(const struct mcs_service *s)

@@ -11,6 +11,7 @@
 static const char *const dsr_words[] = { "nat", "l2", NULL };
 static const char *const hash_words[] = { "maglev", "ketama", NULL };
 static const char *const switch_words[] = { "off", "on", NULL };
+static const char *const writers_words[] = { "any", "switch", NULL };
 static const char *const mode_words[] = { "auto", "tc", "xdp", NULL };
 static const char *const dialect_words[] = {
 	[MCR_TWEMPROXY] = "twemproxy",
@@ -130,6 +131,34 @@ static int read_tag(struct mcs_service *s, const json_t *v, char *err)
 static json_t *write_tag(const struct mcs_service *s)
 {
 	return json_string(s->hash_tag);
+}
+
+static int read_tags(struct mcs_service *s, const json_t *list, char *err)
+{
+	char why[PB_ERR_LEN];
+	json_t *v;
+	size_t i;
+
+	if (!json_is_array(list) || json_array_size(list) > PB_TAGS_MAX)
+		return pb_fail(err, -EINVAL, "must be an array of at most %d strings KEY=VALUE",
+			       PB_TAGS_MAX);
+	json_array_foreach ((json_t *)list, i, v) {
+		if (!json_is_string(v))
+			return pb_fail(err, -EINVAL, "[%zu]: must be a string", i);
+		if (pb_tag_check(json_string_value(v), why))
+			return pb_fail(err, -EINVAL, "[%zu]: %.200s", i, why);
+		snprintf(s->tag[s->n_tags++], PB_TAG_LEN, "%s", json_string_value(v));
+	}
+	return 0;
+}
+
+static json_t *write_tags(const struct mcs_service *s)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < s->n_tags; i++)
+		json_array_append_new(list, json_string(s->tag[i]));
+	return list;
 }
 
 /* ---- devices and networks ------------------------------------------------ */
@@ -263,13 +292,16 @@ const struct mcs_key mcs_keys[] = {
 	  .read = mcs_read_gutter,
 	  .write = mcs_write_gutter },
 	LIST("devices", devices),
+	LIST("tags", tags),
 	WORD("dsr", dsr, dsr_words, MCS_NAT),
 	OWN("source", source),
 	WORD("hash", hash, hash_words, MCS_MAGLEV),
 	WORD("dialect", dialect, dialect_words, MCR_TWEMPROXY),
 	WORD("key_hash", key_hash, key_hash_words, PB_MC_H_FNV1A_64),
 	OWN("hash_tag", tag),
-	SIZE("cache", cache, MCS_CACHE_MIN, MCS_CACHE_MAX, 0),
+	WORD("tcp", tcp, switch_words, true),
+	WORD("writers", writers, writers_words, MCS_WRITERS_ANY),
+	SIZE("cache", cache, MCS_CACHE_MIN, MCS_CACHE_MAX, MCS_CACHE_AUTO),
 	NUMBER("cache_unsafe_ttl", unsafe_ttl, 1, 3600000, 0),
 	NUMBER("admit", admit, 1, 1000000, 2),
 	NUMBER("max_age", max_age, 1, 3600000, 0),

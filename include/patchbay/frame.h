@@ -26,6 +26,7 @@
 #define PB_FRAME_KEY_MAX 256u
 #define PB_FRAME_RANGES 6u
 #define PB_FRAME_LIT 64u
+#define PB_FRAME_LANES 2u
 
 /* The bytes that are there of a stream, from the frame's or part's first one. */
 struct pb_frame_view {
@@ -72,6 +73,9 @@ struct pb_frame {
 #define PB_FRAME_PART_LAST 0x01u /* the call is done behind it */
 #define PB_FRAME_PART_SKIP 0x02u /* not for the client */
 #define PB_FRAME_PART_HOLD 0x04u /* kept whole for merge(); the engine bounds it */
+/* The server refused: as LAST, but nothing of the part goes to the client; fail() has the answer, with
+ * PB_FRAME_W_REFUSED.  The link is as good as before. */
+#define PB_FRAME_PART_FAILED 0x08u
 
 /* What parse() and reply() return. */
 #define PB_FRAME_WHOLE 1 /* *ret is filled */
@@ -112,6 +116,7 @@ struct pb_frame_send {
 	__u32 touch; /* PB_FRAME_T_* */
 	__u32 mute;  /* no reply will come: the call is done when it is sent */
 	__u32 delay;
+	__u32 lane; /* < PB_FRAME_LANES; calls of several lanes never share a connection to a server */
 	__u32 key_len;
 	__u8 key[PB_FRAME_KEY_MAX];
 };
@@ -134,6 +139,7 @@ enum pb_frame_why {
 	PB_FRAME_W_CONFUSED, /* reply() made no sense of the answer */
 	PB_FRAME_W_FULL,     /* a bound of the engine */
 	PB_FRAME_W_CACHE,    /* the cache could not be told of a write: it was not sent */
+	PB_FRAME_W_REFUSED,  /* PB_FRAME_PART_FAILED */
 };
 
 /* Where a plugin writes bytes for the client.  `lost` counts what had no room. */
@@ -190,7 +196,8 @@ struct pb_frame_plugin {
 	int (*redirect)(const struct pb_frame_view *v, const struct pb_frame *f,
 			struct pb_frame_conn *c, const struct pb_frame_ens *e, void *work,
 			struct pb_frame_send *ret);
-	/* The @i-th call of the frame, until PB_FRAME_END. */
+	/* The @i-th call of the frame, until PB_FRAME_END: a server's number, PB_FRAME_NONE, or
+	 * PB_FRAME_ANSWER for what is said when all calls before it are done. */
 	int (*split)(const struct pb_frame_view *v, const struct pb_frame *f,
 		     struct pb_frame_conn *c, const struct pb_frame_ens *e, void *work, __u32 i,
 		     struct pb_frame_send *ret);
@@ -202,13 +209,15 @@ struct pb_frame_plugin {
 		    struct pb_frame_out *o);
 	void (*merge)(struct pb_frame_rtx *rtx, const struct pb_frame_held *h, __u32 n, void *work,
 		      struct pb_frame_out *o);
-	/* @v, @f: the frame, or what parse() refused (@f NULL). */
+	/* In the call's turn: all calls before it have had their reply, or their fail().  @v: what
+	 * parse() refused, and @f is NULL then; else both may be empty, what it needs is in @rtx. */
 	void (*answer)(const struct pb_frame_view *v, const struct pb_frame *f,
 		       struct pb_frame_conn *c, struct pb_frame_rtx *rtx, struct pb_frame_out *o);
-	/* The protocol's own error, @begun: part of the reply went to the client.  0: the connection goes
-	 * on; 1: it ends, for the client could not tell where the next answer begins. */
-	int (*fail)(struct pb_frame_rtx *rtx, enum pb_frame_why why, int begun,
-		    struct pb_frame_out *o);
+	/* The protocol's own error, in the call's turn.  @begun: 1, whole parts of the reply went to the
+	 * client; 2, and half of one.  0: the connection goes on; 1: it ends, for the client could not
+	 * tell where the next answer begins. */
+	int (*fail)(struct pb_frame_conn *c, struct pb_frame_rtx *rtx, enum pb_frame_why why,
+		    int begun, struct pb_frame_out *o);
 	void (*retire)(struct pb_frame_rtx *rtx);
 };
 

@@ -55,16 +55,22 @@ pb_inline __u16 pb_csum_update_udp(__u16 check, __u64 diff, __u32 v6)
 	return check ? check : 0xffff;
 }
 
-/* Sum of the pseudo header of a datagram of @len bytes, UDP header included. */
-pb_inline __u32 pb_csum_pseudo(const struct pb_addr *saddr, const struct pb_addr *daddr, __u32 v6,
-			       __u32 len)
+/* Sum of the pseudo header of a datagram of @len bytes, UDP header included; not folded. */
+pb_inline __u64 pb_csum_pseudo_sum(const struct pb_addr *saddr, const struct pb_addr *daddr,
+				   __u32 v6, __u32 len)
 {
 	__u64 sum = (__u64)saddr->w[3] + daddr->w[3] + pb_htons(PB_PROTO_UDP) + pb_htons(len);
 
 	if (v6)
 		for (int i = 0; i < 3; i++)
 			sum += (__u64)saddr->w[i] + daddr->w[i];
-	return pb_csum_fold(sum);
+	return sum;
+}
+
+pb_inline __u32 pb_csum_pseudo(const struct pb_addr *saddr, const struct pb_addr *daddr, __u32 v6,
+			       __u32 len)
+{
+	return pb_csum_fold(pb_csum_pseudo_sum(saddr, daddr, v6, len));
 }
 
 /* The check field for a sum of everything, pseudo header included. */

@@ -267,6 +267,9 @@ enum pb_mc_do {
 	PB_MC_DO_WRITE_ALL,
 	PB_MC_DO_WRITTEN_ALL,
 	PB_MC_DO_FLUSH_AT, /* a delayed flush: at `when` */
+	/* The key that stands behind the command, `tag` bytes: its value takes the key's place.  Returns
+	 * the value's length, as in struct pb_mc_value; 0: it is not there. */
+	PB_MC_DO_GET,
 };
 
 struct pb_mc_cmd {

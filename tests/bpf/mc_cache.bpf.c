@@ -42,6 +42,7 @@ static __always_inline int asked(struct xdp_md *ctx, struct asked *ret)
 	if (!ret->said || !ret->job || (void *)(ret->ask + 1) > end)
 		return 0;
 	ret->job->now = ret->ask->now ? ret->ask->now : bpf_ktime_get_ns();
+	ret->job->exact = 1;
 	ret->job->service = ret->ask->service;
 	ret->svc = mc_service(ret->ask->service);
 	ret->s = pb_mc_scan_init(ret->ask + 1, end, ret->ask->len, &ret->job->work);

@@ -39,7 +39,8 @@ Test(maps_agent, dns_ports_are_cleared_and_no_others)
 		cr_assert_eq(pb_maps_put_dns_port(maps, htons(port), PB_PROTO_TCP, 0, 5), 0);
 	cr_assert_eq(pb_maps_put_dns_port(maps, k.port, k.proto, k.v6, 31), 0);
 	cr_assert_eq(bpf_map_lookup_elem(fd, &k, &p), 0);
-	cr_assert(p.flags == PB_PORT_DNS && p.ep == 31, "the kernel side finds the resolver by it");
+	cr_assert(p.flags == (PB_PORT_DNS | PB_PORT_LOOP) && p.ep == 31,
+		  "the kernel side finds the resolver by it");
 	k.v6 = 0;
 	p.flags = 0;
 	cr_assert_eq(bpf_map_update_elem(fd, &k, &p, 0), 0);
@@ -142,7 +143,7 @@ Test(maps_agent, one_map_by_its_pin)
 
 	cr_assert_eq(pb_maps_put_dns_port(maps, k.port, k.proto, 0, 0), 0);
 	cr_assert_eq(pb_pin_lookup(place.bpffs, "pb_ports", &k, &p), 0);
-	cr_assert_eq(p.flags, PB_PORT_DNS);
+	cr_assert_eq(p.flags, PB_PORT_DNS | PB_PORT_LOOP);
 	cr_assert_eq(pb_pin_lookup(place.bpffs, "pb_beat", &zero, &b), 0);
 	k.v6 = 1;
 	cr_assert_eq(pb_pin_lookup(place.bpffs, "pb_ports", &k, &p), -ENOENT);

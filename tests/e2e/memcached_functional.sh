@@ -21,6 +21,7 @@ for family in 4 6; do
 	mc_hits_command $family "$SBX/hits-$family"
 	cases $family "v$family"
 	check "hits-v$family" test "$(mc_count $family hits)" -gt 100
+	check "multiget-hits-v$family" test "$(mc_count $family hits-multi)" -ge 15
 	eq "torn-is-rare-v$family" 0 "$(mc_count $family torn)"
 done
 
@@ -29,6 +30,8 @@ check removed pb memcached remove mc
 mc_up 4
 mc_verdicts client "$MCU" functional --vip "$(mc_vip 4)" --twin "$MC_TWIN" --script "$CASES" \
 	--name steered-
+# what the slow path counted, and its sockets, for who has to find out why
+[ $failed = 0 ] || { pb memcached stats mc; ss -uanp; }
 eq steered-hits 0 "$(mc_count 4 hits)"
 
 # the script can fail: a cache that knows of set only

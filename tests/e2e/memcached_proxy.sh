@@ -54,6 +54,33 @@ kill -CONT "${PIDS[memcached21212]}"
 wait_for 10 answers 21212
 match it-comes-back '^STORED' ask $PORT 'set h1 0 0 1\r\ny\r\nget h1\r\n'
 
+# a server that is gone, of which the proxy hears by ICMP, and comes back; clients that are gone
+app_stop memcached21212
+match gone-server-is-an-error 'SERVER_ERROR the server did not answer' half
+"$PY" -c 'import socket
+for i in range(20):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.connect(("127.0.0.1", 21300))
+    s.send(b"\0\7\0\0\0\1\0\0version\r\n")
+    s.close()'
+memcached_on 127.0.0.1 21212
+wait_for 10 answers 21212
+all_stored() { [ "$(half | sort | uniq -c | awk '{ print $1, $2 }')" = '12 STORED' ]; }
+check it-is-asked-again wait_for 10 all_stored
+
+# an error on its sockets is the end of neither (libuv stops to poll a descriptor that has one)
+port_of_back() {
+	ss -Huanp | awk -v p="pid=${PIDS[proxy]}," -v front=:$PORT \
+		'index($0, p) && $4 !~ front "$" { sub(/.*:/, "", $4); print $4 }'
+}
+back=$(port_of_back)
+for port in "$back" $PORT; do
+	ss -Ku -a "sport = :$port" > "$SBX/log/ss" 2>&1
+	check "socket-$port-was-destroyed" grep -q ":$port" "$SBX/log/ss"
+	check "socket-$port-goes-on" wait_for 10 all_stored
+done
+eq back-keeps-its-port "$back" "$(port_of_back)"
+
 # a flood of requests leaves the loop its time: a signal is heard
 start flood timeout 20 "$PY" -c 'import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

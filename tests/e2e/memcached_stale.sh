@@ -43,6 +43,21 @@ done
 stale v6 6 --verb set --writes "$EACH" --readers 2
 stale large-values 4 --verb set --writes "$EACH" --readers 2 --value 1200
 stale two-writers-large-values 4 --verb set --writes "$EACH" --writers 2 --readers 2 --value 1200
+# gets of several keys, of one server and of several, each read as if it had been asked for alone
+# multigets NAME FAMILY OPTION...
+multigets() {
+	local before
+	before=$(mc_count "$2" hits-multi)
+	stale "multigets-$1" "${@:2}" --readers 2
+	check "multigets-$1-from-the-cache" test "$(($(mc_count "$2" hits-multi) - before))" -gt \
+		"$((EACH / 20))"
+}
+for verb in set delete incr; do
+	multigets "$verb" 4 --verb "$verb" --writes "$EACH" --multi 3
+done
+multigets two-writers 4 --verb set --writes "$EACH" --multi 2 --writers 2
+multigets v6 6 --verb set --writes "$EACH" --multi 2
+multigets large-values 4 --verb set --writes "$EACH" --multi 2 --value 600
 # the server is stopped between a request and what it makes of it
 for verb in set delete cas; do
 	stale "stopped-server-$verb" 4 --verb "$verb" --writes "$((EACH / 2 + 1))" --writers 2 \

@@ -14,7 +14,7 @@ static const struct {
 	{ "functional", mcu_functional, "--vip ADDR --twin ADDR --script FILE [--hits COMMAND]" },
 	{ "stale", mcu_stale,
 	  "--vip ADDR [--tcp ADDR] [--verb V] [--writes N] [--keys N] [--writers N] [--readers N]\n"
-	  "\t\t[--pids P,P --pause N] [--secs N] [--loss 1] [--hits COMMAND] [--name PREFIX]" },
+	  "\t\t[--pids P,P --pause N] [--secs N] [--loss 1] [--multi N] [--hits COMMAND] [--name PREFIX]" },
 	{ "flood", mcu_flood,
 	  "--vip ADDR --from ADDR --to ADDR --ports N --key KEY [--secs N] [--ids N]" },
 	{ "load", mcu_load,

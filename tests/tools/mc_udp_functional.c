@@ -32,10 +32,16 @@ static bool multiget(void)
 	return mcu_multiget(f.req[0], f.len[0]);
 }
 
+/* What comes in one datagram is in the order of the keys, too (with cas uniques: not looked at). */
+static bool any_order(void)
+{
+	return multiget() && (memcmp(f.req[0], "get ", 4) || f.got.parts > 1 || f.want.parts > 1);
+}
+
 static bool same(void)
 {
-	size_t a = mcu_flat(&f.got, multiget(), f.flat[0], f.vip.cas),
-	       b = mcu_flat(&f.want, multiget(), f.flat[1], f.twin.cas);
+	size_t a = mcu_flat(&f.got, any_order(), f.flat[0], f.vip.cas),
+	       b = mcu_flat(&f.want, any_order(), f.flat[1], f.twin.cas);
 
 	if (a != b || memcmp(f.flat[0], f.flat[1], a))
 		return snprintf(f.why, sizeof(f.why), "other bytes"), false;

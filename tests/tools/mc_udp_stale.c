@@ -13,7 +13,9 @@
 
 #define ROUND_APPENDS 900 /* so long do values become */
 
-struct stale st = { .writes = 20000, .keys = 20, .writers = 1, .readers = 1, .prefix = "st" };
+struct stale st = {
+	.writes = 20000, .keys = 20, .writers = 1, .readers = 1, .multi = 1, .prefix = "st"
+};
 
 static const char *const verb_names[] = {
 	[SV_SET] = "set",	  [SV_DELETE] = "delete",   [SV_INCR] = "incr",
@@ -64,102 +66,6 @@ void stale_end(struct stale_key *k, uint32_t number, bool applied)
 	else if (applied && number > k->acked)
 		k->acked = number;
 	pthread_mutex_unlock(&k->lock);
-}
-
-/* Had m's write ended before n's began? */
-static bool over(struct stale_key *k, uint32_t m, uint32_t n)
-{
-	struct stale_began *b = &k->began[n % STALE_PAST];
-	bool open = false;
-
-	if (m >= n || stale_counts(st.verb))
-		return m < n;
-	pthread_mutex_lock(&k->lock);
-	for (int i = 0; i < b->n; i++)
-		open |= b->open[i] == m;
-	open |= b->n == STALE_OPEN; /* more than are remembered */
-	pthread_mutex_unlock(&k->lock);
-	return !open;
-}
-
-static uint32_t number_of(const struct mcu_reply *r)
-{
-	const uint8_t *nl = memchr(r->buf, '\n', r->len);
-
-	if (!memcmp(r->buf, "END", 3))
-		return STALE_MISS;
-	if (memcmp(r->buf, "VALUE ", 6) || !nl)
-		return STALE_NONE;
-	if (st.verb == SV_APPEND || st.verb == SV_PREPEND) /* with END, and the first byte */
-		return (uint32_t)(r->len - (size_t)(nl + 1 - r->buf) - 7 - 1);
-	return (uint32_t)strtoul((const char *)nl + 1, NULL, 10);
-}
-
-static void show(const char *what, struct stale_key *k, uint32_t got, uint32_t floor)
-{
-	if (atomic_fetch_add(&st.shown, 1) < 10)
-		printf("# %s: %s is %u, although %u was written\n", what, k->name, got, floor);
-}
-
-struct before {
-	uint32_t acked, seen, last;
-	bool there; /* for sure */
-};
-
-static struct before look(struct stale_key *k)
-{
-	struct before b;
-
-	pthread_mutex_lock(&k->lock);
-	b = (struct before){ .acked = k->acked, .seen = k->seen, .last = k->last };
-	b.there = !stale_removes(st.verb) ||
-		  (!k->n && k->last == k->acked && (k->last & 1 || !k->last));
-	pthread_mutex_unlock(&k->lock);
-	return b;
-}
-
-static void judge(struct stale_key *k, uint32_t got, struct before b)
-{
-	uint32_t last = look(k).last;
-
-	if (got == STALE_MISS) {
-		st.missing += b.there && (!stale_removes(st.verb) || last == b.last);
-		return;
-	}
-	if (got > last) {
-		st.stale++; /* never written */
-		show("invented", k, got, last);
-	} else if (over(k, got, b.acked)) {
-		st.stale++;
-		show("stale", k, got, b.acked);
-	} else if (over(k, got, b.seen)) {
-		st.back++;
-		show("back in time", k, got, b.seen);
-	}
-	pthread_mutex_lock(&k->lock);
-	if (got > k->seen && got <= last)
-		k->seen = got;
-	pthread_mutex_unlock(&k->lock);
-}
-
-uint32_t stale_read(struct mcu_target *t, struct mcu_reply *r, struct stale_key *k)
-{
-	struct before b = look(k);
-	char req[100];
-	uint32_t got;
-
-	if (mcu_send(t, req, (size_t)snprintf(req, sizeof(req), "get %s\r\n", k->name)) ||
-	    mcu_recv(t, r, 1, 1000)) {
-		st.unread++;
-		return STALE_NONE;
-	}
-	st.reads++;
-	got = number_of(r);
-	if (got == STALE_NONE)
-		st.unread++;
-	else
-		judge(k, got, b);
-	return got;
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
@@ -229,7 +135,7 @@ static int number(const char *name, const char *value)
 	} opts[] = { { "--keys", &st.keys },	   { "--writers", &st.writers },
 		     { "--readers", &st.readers }, { "--pause", &st.pause },
 		     { "--value", &st.value },	   { "--secs", &st.secs },
-		     { "--loss", &st.loss } };
+		     { "--loss", &st.loss },	   { "--multi", &st.multi } };
 
 	for (size_t i = 0; i < sizeof(opts) / sizeof(opts[0]); i++)
 		if (!strcmp(name, opts[i].name)) {
@@ -287,6 +193,14 @@ static int report(long long was)
 	return bad;
 }
 
+/* SIGTERM: the time is over, and what was seen is told. */
+static void enough(int number)
+{
+	(void)number;
+	__atomic_store_n(&st.until, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&st.secs, 1, __ATOMIC_RELAXED);
+}
+
 int mcu_stale(int argc, char **argv)
 {
 	long long was;
@@ -296,13 +210,15 @@ int mcu_stale(int argc, char **argv)
 		if (option(argv[i], argv[i + 1]))
 			return 2;
 	if (!st.vip.len || st.keys < 1 || st.keys > STALE_KEYS || st.writers < 1 ||
-	    st.writers + st.readers > 64 || (unsigned)st.value > 1300)
+	    st.writers + st.readers > 64 || (unsigned)st.value > 1300 || st.multi < 1 ||
+	    st.multi > STALE_MULTI || st.multi > st.keys)
 		return 2;
 	st.key = calloc((size_t)st.keys, sizeof(*st.key));
 	if (!st.key)
 		return 2;
 	was = hits ? mcu_ask(hits) : 0;
 	st.until = st.secs ? mcu_now_us() + (uint64_t)st.secs * 1000000 : 0;
+	signal(SIGTERM, enough);
 	while (st.done + st.lost < st.writes && (!st.secs || mcu_now_us() < st.until)) {
 		unsigned long left = st.writes - st.done - st.lost,
 			      room = (unsigned long)st.keys *

@@ -10,6 +10,7 @@
 
 #define STALE_KEYS 64
 #define STALE_OPEN 12	 /* writes of one key without an answer (yet) */
+#define STALE_MULTI 8	 /* keys of one get, at most */
 #define STALE_PAST 65536 /* numbers of one key whose beginning is remembered */
 
 /* When the write of a number began these others of its key had no answer: they may come later. */
@@ -53,7 +54,8 @@ struct stale {
 	enum stale_verb verb;
 	unsigned long writes;
 	int keys, writers, readers, pause, value, secs;
-	int loss; /* servers come and go: requests and values may be lost */
+	int multi; /* keys of each get */
+	int loss;  /* servers come and go: requests and values may be lost */
 	uint64_t until;
 	int pids[MCU_PIDS], n_pids;
 	const char *prefix;

@@ -37,7 +37,10 @@ Test(memcached_service, defaults)
 	cr_expect_eq(s->dsr, MCS_NAT);
 	cr_expect_eq(s->hash, MCS_MAGLEV);
 	cr_expect(s->failover);
-	cr_expect_eq(s->cache, 0);
+	cr_expect(s->tcp);
+	cr_expect_eq(s->writers, MCS_WRITERS_ANY);
+	cr_expect_eq(s->cache, MCS_CACHE_AUTO);
+	cr_expect_eq(mcs_cache_bytes(s), 0, "somebody may write past the switch");
 	cr_expect_eq(mcs_max_age(s), 1000);
 	cr_expect_eq(s->device[0].mode, MCS_AUTO);
 	cr_expect_not(s->allow_given);
@@ -176,7 +179,7 @@ Test(memcached_service, words)
 	cr_expect_eq(s->n_backends, 2);
 	cr_expect_eq(s->device[1].mode, MCS_TC);
 	cr_expect_eq(s->admit, 5);
-	cr_expect_eq(s->cache, 0);
+	cr_expect_eq(s->cache, MCS_CACHE_AUTO);
 	json_decref(o);
 }
 
@@ -197,4 +200,39 @@ Test(memcached_service, cache_needs_a_word)
 	s->unsafe_ttl = 0;
 	s->cache = 0;
 	cr_expect_null(mcs_cache_why_not(s));
+}
+
+/* A cache by itself where both halves are the switch's and nobody writes past it. */
+Test(memcached_service, cache_where_all_writers_pass)
+{
+	static const struct {
+		const char *more;
+		uint64_t bytes;
+		const char *off;
+	} t[] = {
+		{ "", 0, "writers=switch" },
+		{ ",\"writers\":\"switch\"", MCS_CACHE_SIZE, NULL },
+		{ ",\"writers\":\"switch\",\"tcp\":\"off\"", 0, "tcp is off" },
+		{ ",\"writers\":\"switch\",\"cache\":\"off\"", 0, "not asked for" },
+		{ ",\"writers\":\"switch\",\"cache\":\"64M\"", 64 << 20, NULL },
+		{ ",\"writers\":\"any\",\"cache\":\"64M\"", 0, "writers=switch" },
+		{ ",\"cache\":\"64M\",\"cache_unsafe_ttl\":5", 64 << 20, NULL },
+		{ ",\"cache_unsafe_ttl\":5", 0, "writers=switch" },
+		{ ",\"cache\":\"auto\",\"writers\":\"switch\"", MCS_CACHE_SIZE, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		_cleanup_(mcs_freep) struct mcs_service *s = NULL;
+		char text[512];
+
+		snprintf(text, sizeof(text), "{" WHOLE "%s}", t[i].more);
+		s = read_one(text);
+		cr_assert(s, "%s: %s", t[i].more, err);
+		cr_expect_eq(mcs_cache_bytes(s), t[i].bytes, "%s", t[i].more);
+		if (t[i].off)
+			cr_expect(strstr(mcs_cache_off(s), t[i].off), "%s: %s", t[i].more,
+				  mcs_cache_off(s));
+		else
+			cr_expect_null(mcs_cache_off(s), "%s", t[i].more);
+	}
 }
