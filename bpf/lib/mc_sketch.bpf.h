@@ -63,7 +63,7 @@ static __always_inline int mc_sampled(struct pb_mc_job *job, __u32 shift)
 /*
  * What must be taken off a count: so often a key seems to be asked for that nobody asks for, when
  * the table is full of others.  Looked up for keys that are none, averaged, and halved each second as
- * the table itself; a quarter more and 4 are twice the deviation at least.
+ * the table itself.  A quarter more and 8: one key in thousands has as much by chance.
  */
 static __always_inline __u32 mc_sketch_noise(struct pb_mc_job *job)
 {
@@ -76,7 +76,7 @@ static __always_inline __u32 mc_sketch_noise(struct pb_mc_job *job)
 	job->noise = n;
 	job->noise_second = second;
 	n >>= PB_MC_NOISE_SHIFT;
-	return n + n / 4 + (n < 4 ? n : 4);
+	return n + n / 4 + (n < 4 ? 2 * n : 8);
 }
 
 #endif /* PB_MC_SKETCH_BPF_H */

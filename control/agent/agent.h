@@ -72,6 +72,8 @@ struct pb_agent_opts {
 	  "identities from other nodes cannot be verified: nobody there is let in, or reached") \
 	X(MEMCACHED, "memcached", \
 	  "the memcached switch cannot be loaded, see the log: its services are not served") \
+	X(FRAMES, "frames", \
+	  "patchbay-frames does not run: no service is served by TCP, see 'patchbay memcached'") \
 	X(EVENTS, "events", "the event ring cannot be read: why and events show nothing")
 
 enum pb_warning {

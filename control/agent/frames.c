@@ -46,6 +46,7 @@ void fr_lost(struct pb_frames *f, struct fr_peer *p, const char *why)
 	if (!f->wanted)
 		return;
 	snprintf(f->why, sizeof(f->why), "patchbay-frames: %.200s", why);
+	pb_agent_warn(f->agent, PB_W_FRAMES, true);
 	pb_memcached_frames_lost(f->agent);
 	if (now - p->since_ns > STEADY_NS || !f->backoff_ms)
 		f->backoff_ms = BACKOFF_MS;
@@ -66,8 +67,10 @@ static int use(struct pb_frames *f, struct fr_peer *p)
 	err = fr_hello(p, &services);
 	if (err && f->cur == p)
 		fr_lose(p, p->child, "it speaks another protocol");
-	if (!err)
+	if (!err) {
 		f->why[0] = '\0';
+		pb_agent_warn(f->agent, PB_W_FRAMES, false);
+	}
 	return err;
 }
 
@@ -83,6 +86,7 @@ static int begin(struct pb_frames *f)
 		snprintf(f->why, sizeof(f->why), "%.180s cannot be started: %s", f->path,
 			 strerror(-err));
 		f->next_ns = pb_now_ns() + BACKOFF_MAX_MS * NS_PER_MS;
+		pb_agent_warn(f->agent, PB_W_FRAMES, true);
 		return err;
 	}
 	return use(f, p);
@@ -115,8 +119,9 @@ static void replace(struct pb_frames *f)
 	if (fr_ask(was, json_pack("{s:s}", "op", "handover"), NULL, 0, &m))
 		return;
 	if (frw_answer(m.json, &text)) {
-		log_warn("patchbay-frames: another build is installed, and the one at work goes on: %s",
-			 text);
+		log_warn(
+			"patchbay-frames: another build is installed, and the one at work goes on: %s",
+			text);
 		snprintf(was->build, sizeof(was->build), "%s", "kept");
 		return;
 	}
@@ -190,6 +195,7 @@ static void rest(struct pb_frames *f)
 	if (f->wanted)
 		return;
 	f->why[0] = '\0';
+	pb_agent_warn(f->agent, PB_W_FRAMES, false);
 	o = json_pack("{s:s}", "op", "stop");
 	if (f->cur && frw_send(f->cur->fd, o, NULL, 0))
 		fr_lose(f->cur, true, "it does not read");
@@ -244,8 +250,8 @@ void pb_frames_free(struct pb_agent *a)
 /* ---- services ------------------------------------------------------------ */
 
 /* To one of them; @listen: -1, or a listener that another one had. */
-static int put_to(struct fr_peer *p, const struct frw_service *s, int ring, int do_fd,
-		  int listen, char *why)
+static int put_to(struct fr_peer *p, const struct frw_service *s, int ring, int do_fd, int listen,
+		  char *why)
 {
 	_cleanup_(frw_msg_freep) struct frw_msg m = { .json = NULL };
 	json_t *names = json_array();
@@ -290,7 +296,8 @@ int pb_frames_put(struct pb_agent *a, const struct frw_service *s, const struct 
 	if (!f->cur)
 		err = begin(f);
 	if (err)
-		return pb_fail(why, err, "%s", *f->why ? f->why : "patchbay-frames is being started");
+		return pb_fail(why, err, "%s",
+			       *f->why ? f->why : "patchbay-frames is being started");
 	fd = ring ? frw_ring_fd(ring) : -1;
 	if (ring && fd < 0)
 		return pb_fail(why, fd, "no memory");
@@ -330,9 +337,12 @@ json_t *pb_frames_status(struct pb_agent *a)
 	if (!f)
 		return json_pack("{s:s}", "state", "off");
 	return json_pack("{s:s, s:s?, s:i, s:s, s:i, s:i}", "state",
-			 p ? "running" : f->wanted ? "down" : "off", "why", *f->why ? f->why : NULL,
-			 "pid", p ? (int)p->pid : 0, "build", p ? p->build : "", "starts",
-			 (int)f->starts, "old", f->old ? (int)f->old->pid : 0);
+			 p	     ? "running"
+			 : f->wanted ? "down"
+				     : "off",
+			 "why", *f->why ? f->why : NULL, "pid", p ? (int)p->pid : 0, "build",
+			 p ? p->build : "", "starts", (int)f->starts, "old",
+			 f->old ? (int)f->old->pid : 0);
 }
 
 json_t *pb_frames_stats(struct pb_agent *a)

@@ -30,14 +30,14 @@ struct pb_frames {
 	struct fr_peer *old; /* another build, which serves the connections that it has */
 	uv_timer_t timer;
 	bool timing;
-	bool wanted; /* some service has a TCP half */
+	bool wanted;	  /* some service has a TCP half */
 	uint64_t next_ns; /* no start before */
 	unsigned backoff_ms;
 	unsigned starts;
 	pid_t zombie[8];
 	char path[PATH_MAX];
 	char why[PB_ERR_LEN]; /* the last one ended; empty: it runs, or none is wanted */
-	unsigned n_listen; /* of an old one, until the new one has them */
+	unsigned n_listen;    /* of an old one, until the new one has them */
 	struct {
 		char name[PB_NAME_LEN];
 		int fd;

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "frames_internal.h"
@@ -189,24 +188,13 @@ static int peer_new(struct pb_frames *f, int fd_in, pid_t pid, bool child, struc
 	return 0;
 }
 
-/* The socket of an earlier agent's.  Whoever is there must be this user, or root. */
+/* That of an earlier agent. */
 int fr_connect(struct pb_frames *f, struct fr_peer **ret)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	_cleanup_close_ int fd = -1;
-	struct ucred who;
-	socklen_t len = sizeof(who);
-	int n = snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/" FRW_SOCKET, f->agent->run_dir);
+	pid_t pid;
+	int fd = frw_connect(f->agent->run_dir, &pid);
 
-	if (n >= (int)sizeof(sun.sun_path))
-		return -ENAMETOOLONG;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
-		return -errno;
-	if (who.uid && who.uid != geteuid())
-		return log_err(-EPERM, "%s belongs to user %u: not used", sun.sun_path, who.uid);
-	return peer_new(f, TAKE_FD(fd), who.pid, false, ret);
+	return fd < 0 ? fd : peer_new(f, fd, pid, false, ret);
 }
 
 static int spawn(struct pb_frames *f, int control, pid_t *ret_pid)

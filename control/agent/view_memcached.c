@@ -213,6 +213,10 @@ json_t *pb_view_memcached_at(struct pb_agent *a, const struct pb_target *t)
 			list, json_sprintf("memcached service %s: %s%s%s", r->m->conf->name,
 					   *r->why ? r->why : "served",
 					   why ? "; the cache is off: " : "", why ? why : ""));
+		if (r->m->conf->tcp && *r->tcp.why)
+			json_array_append_new(list,
+					      json_sprintf("memcached service %s: not by TCP: %s",
+							   r->m->conf->name, r->tcp.why));
 	}
 	return list;
 }

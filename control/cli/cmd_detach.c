@@ -5,6 +5,7 @@
 #include <patchbay/names.h>
 
 #include "../../loader/loader.h"
+#include "../frames/frames_wire.h"
 #include "../maps.h"
 #include "../route.h"
 #include "../util.h"
@@ -177,6 +178,8 @@ static int detach(const struct cli *c, const struct survey *s)
 	if (err && err != -ENOENT)
 		return cli_error(c, exit_of(err), -err, "cannot remove everything below %s/%s: %s",
 				 c->bpffs, PB_PIN_DIR, strerror(-err));
+	if (frw_stop(c->run_dir))
+		fprintf(stderr, "patchbay: patchbay-frames goes on and cannot be told to end\n");
 	if (!c->json) {
 		if (removed)
 			printf("removed %u links and maps, and %u routes\n", removed, routes);

@@ -39,14 +39,15 @@ static void look(struct doctor *d, const json_t *s)
 		doctor_say(d, "memcached-left-out", DOCTOR_WARN, "patchbay memcached show",
 			   "%s: %s of %s: %s", name, cli_str(left, "server"), cli_str(left, "app"),
 			   cli_str(left, "why"));
-	if (json_is_true(json_object_get(tcp, "wanted")) && !json_is_true(json_object_get(tcp, "on")))
-		doctor_say(d, "memcached-tcp", DOCTOR_FAIL,
-			   "see the agent's log, or set tcp=off", "%s: TCP is not served: %s", name,
-			   cli_str(tcp, "why"));
+	if (json_is_true(json_object_get(tcp, "wanted")) &&
+	    !json_is_true(json_object_get(tcp, "on")))
+		doctor_say(d, "memcached-tcp", DOCTOR_FAIL, "see the agent's log, or set tcp=off",
+			   "%s: TCP is not served: %s", name, cli_str(tcp, "why"));
 	if (cli_int(cache, "size") > 0 && !json_is_true(json_object_get(cache, "on")))
-		doctor_say(d, "memcached-cache", DOCTOR_WARN,
-			   "set writers=switch if that is so, or cache_unsafe_ttl, or take the key cache away", "%s: %s", name,
-			   cli_str(cache, "why"));
+		doctor_say(
+			d, "memcached-cache", DOCTOR_WARN,
+			"set writers=switch if that is so, or cache_unsafe_ttl, or take the key cache away",
+			"%s: %s", name, cli_str(cache, "why"));
 	if (!json_array_size(json_object_get(s, "allow")))
 		doctor_say(d, "memcached-allow", DOCTOR_WARN,
 			   "patchbay memcached set NAME allow=NETWORK",

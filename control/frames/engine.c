@@ -104,7 +104,7 @@ static void flush_links(struct fe_proc *p)
 				fe_link_close(l, PB_FRAME_W_LOST);
 			else if (l->owner && (l->owner->stalled || !l->owner->s.reading))
 				fe_review(l->owner);
-			else if (l->retired)
+			else
 				fe_link_review(l);
 		}
 		s = next;
@@ -285,8 +285,9 @@ void fe_free(struct fe *fe)
 	fe_mem_free(p, fe, sizeof(*fe));
 }
 
-/* Calls under way end on the links that they are on. */
-static void leave(struct fe *fe, uint32_t server)
+/* Calls under way end on the links that they are on.  Who is only down may come back to these: a
+ * client's requests stay in order. */
+static void leave(struct fe *fe, uint32_t server, bool down)
 {
 	for (struct fe_node *at = fe->links.next, *next; at != &fe->links; at = next) {
 		struct fe_link *l = fe_of(at, struct fe_link, node);
@@ -294,7 +295,8 @@ static void leave(struct fe *fe, uint32_t server)
 		next = at->next;
 		if (l->server != server || l->retired)
 			continue;
-		fe_link_retire(l);
+		if (!down)
+			fe_link_retire(l);
 		fe_link_review(l); /* nobody's call is on it, so nothing else ends by it */
 	}
 }
@@ -306,10 +308,11 @@ int fe_set_servers(struct fe *fe, const struct fe_server *s, uint32_t n, const v
 		return -E2BIG;
 	for (uint32_t i = 0; i < PB_FRAME_SERVERS_MAX; i++) {
 		bool up = i < n && s[i].up, was = fe->server[i].flags & PB_FRAME_S_UP;
+		bool other = (i < n ? s[i].id : 0) != fe->slot[i].id;
 
-		if (was && (!up || s[i].id != fe->slot[i].id))
-			leave(fe, i);
 		fe->server[i].flags = up ? PB_FRAME_S_UP : 0;
+		if (other || (was && !up))
+			leave(fe, i, !other);
 		fe->slot[i].id = i < n ? s[i].id : 0;
 	}
 	fe->ens.n = n;

@@ -72,6 +72,7 @@ struct fe_call {
 	bool drop;   /* nothing is passed on any more */
 	bool held;
 	bool touched;
+	bool writes; /* its end matters even if nobody hears of it */
 	bool unseen; /* an ALL call: a server did not answer */
 	bool reset;
 	bool shared; /* on a link that is not its client's own */

@@ -154,11 +154,14 @@ void fe_link_close(struct fe_link *l, enum pb_frame_why why)
 /* Ends, if nothing holds it any more. */
 void fe_link_review(struct fe_link *l)
 {
+	const struct fe *fe = l->s.fe;
+	bool leaves = l->retired || !(fe->server[l->server].flags & PB_FRAME_S_UP);
+
 	if (l->closed)
 		return;
 	if (l->broken && (!l->head || l->head == l->feed_call))
 		fe_link_close(l, PB_FRAME_W_LOST);
-	else if (l->retired && !l->head && !l->feeding && !l->s.q.bytes)
+	else if (leaves && !l->head && !l->feeding && !l->s.q.bytes)
 		fe_link_close(l, PB_FRAME_W_LOST);
 }
 
@@ -190,9 +193,22 @@ void fe_link_detach(struct fe_link *l, struct fe_client *c)
 	fe_review(c);
 }
 
-/* Its owner is gone. */
+static bool writes(const struct fe_link *l)
+{
+	for (const struct fe_call *k = l->head; k; k = k->link_next)
+		if (k->writes)
+			return true;
+	return false;
+}
+
+/* Its owner is gone: what it wrote is seen to its end, what it asked for nobody reads; what others asked
+ * for before the link became its own is theirs. */
 void fe_link_orphan(struct fe_link *l)
 {
+	if (l->head && !l->foreign && !l->feeding && !writes(l)) {
+		fe_link_close(l, PB_FRAME_W_LOST);
+		return;
+	}
 	fe_node_del(&l->own);
 	l->owner = NULL;
 	l->foreign = 0;

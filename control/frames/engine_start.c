@@ -208,6 +208,7 @@ static bool touch(struct start *s, struct fe_call *k, uint32_t server)
 	if (!is_write(&s->send))
 		return true;
 	fe->st.writes++;
+	k->writes = true;
 	if (!fe->ops.touch_begin)
 		return true;
 	if (fe->ops.touch_begin(fe->arg, &s->send, server, &k->touch)) {

@@ -2,9 +2,13 @@
 /* Messages between the agent and patchbay-frames. */
 #include "control/frames/frames_wire.h"
 
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "control/util.h"
+
+#define STOP_MS 2000
 
 union control {
 	char buf[CMSG_SPACE(FRW_FDS_MAX * sizeof(int))];
@@ -189,4 +193,41 @@ int frw_answer(const json_t *answer, const char **ret_text)
 		if (!strcmp(name, errors[i].name))
 			return -errors[i].err;
 	return -EIO;
+}
+
+/* ---- the socket ---------------------------------------------------------- */
+
+int frw_connect(const char *run_dir, pid_t *ret_pid)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = -1;
+	struct ucred who;
+	socklen_t len = sizeof(who);
+	int n = snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/" FRW_SOCKET, run_dir);
+
+	if (n >= (int)sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
+		return -errno;
+	if (who.uid && who.uid != geteuid())
+		return log_err(-EPERM, "%s belongs to user %u: not used", sun.sun_path, who.uid);
+	*ret_pid = who.pid;
+	return TAKE_FD(fd);
+}
+
+int frw_stop(const char *run_dir)
+{
+	json_t *o = json_pack("{s:s}", "op", "stop");
+	_cleanup_(frw_msg_freep) struct frw_msg m = { .json = NULL };
+	pid_t pid;
+	_cleanup_close_ int fd = frw_connect(run_dir, &pid);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int err = fd < 0 ? fd : frw_send(fd, o, NULL, 0);
+
+	json_decref(o);
+	if (err)
+		return err == -ENOENT || err == -ECONNREFUSED ? 0 : err;
+	return poll(&p, 1, STOP_MS) == 1 ? frw_recv(fd, &m) : -ETIMEDOUT;
 }

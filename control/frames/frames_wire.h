@@ -48,6 +48,10 @@ struct frw_msg {
 int frw_send(int sock, const json_t *o, const int *fds, unsigned n_fds);
 /* -EAGAIN: there is none; -EPIPE: the other side is gone; -EBADMSG: it makes no sense. */
 int frw_recv(int sock, struct frw_msg *ret);
+/* A socket to the process that listens in @run_dir, which must be this user's, or root's. */
+int frw_connect(const char *run_dir, pid_t *ret_pid);
+/* Ends that process, if there is one: detach. */
+int frw_stop(const char *run_dir);
 /* The text of a message; NULL: it is none. */
 json_t *frw_parse(const char *text, size_t len);
 void frw_msg_free(struct frw_msg *m);

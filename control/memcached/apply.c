@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* A service into the kernel, in the right order, and out of it. */
-#include "control/memcached/apply.h"
+#include "control/memcached/apply_internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,6 @@
 #include <bpf/libbpf.h>
 
 #include <patchbay/addr.h>
-#include <patchbay/siphash.h>
 
 #include "control/util.h"
 #include "loader/memcached.h"
@@ -45,7 +44,7 @@ void mca_free(struct mca *s)
 	free(s);
 }
 
-static int map_fd(struct pb_mcl *m, const char *name)
+int mca_map_fd(struct pb_mcl *m, const char *name)
 {
 	int fd = pb_mcl_map_fd(m, name);
 
@@ -88,7 +87,7 @@ int mca_swap(struct pb_mcl *m, struct mca *s)
 
 int mca_look(struct pb_mcl *m, unsigned index, struct pb_mc_service *ret)
 {
-	int fd = map_fd(m, "pb_mc_services");
+	int fd = mca_map_fd(m, "pb_mc_services");
 	__u32 key = index;
 
 	return fd < 0 ? fd : bpf_map_lookup_elem(fd, &key, ret);
@@ -96,7 +95,7 @@ int mca_look(struct pb_mcl *m, unsigned index, struct pb_mc_service *ret)
 
 static int put_record(struct pb_mcl *m, unsigned index, const struct pb_mc_service *rec)
 {
-	int fd = map_fd(m, "pb_mc_services");
+	int fd = mca_map_fd(m, "pb_mc_services");
 	__u32 key = index;
 
 	return fd < 0 ? fd : bpf_map_update_elem(fd, &key, rec, 0);
@@ -105,7 +104,7 @@ static int put_record(struct pb_mcl *m, unsigned index, const struct pb_mc_servi
 /* A service begins: what was under way at this number ends, and the clock of writes is set. */
 static int begin_all(struct pb_mcl *m, unsigned index)
 {
-	int fd = map_fd(m, "pb_mc_alls");
+	int fd = mca_map_fd(m, "pb_mc_alls");
 	struct pb_mc_all_rec rec;
 	__u64 now = pb_now_ns();
 	__u32 key = index;
@@ -137,7 +136,7 @@ void mca_backend(const struct mca *s, unsigned i, struct pb_mc_backend *ret)
 
 static int put_backends(struct pb_mcl *m, const struct mca *s)
 {
-	int fd = map_fd(m, "pb_mc_backends"), err = 0;
+	int fd = mca_map_fd(m, "pb_mc_backends"), err = 0;
 
 	for (unsigned i = 0; fd >= 0 && !err && i < PB_MC_SERVERS_MAX; i++) {
 		struct pb_mc_backend b, was;
@@ -149,72 +148,6 @@ static int put_backends(struct pb_mcl *m, const struct mca *s)
 			err = bpf_map_update_elem(fd, &key, &b, 0);
 	}
 	return fd < 0 ? fd : err;
-}
-
-static struct pb_mc_allow_key allow_key(unsigned index, const struct mcs_net *n)
-{
-	return (struct pb_mc_allow_key){
-		.prefixlen = 32 + n->bits,
-		.service = htonl(index),
-		.addr = n->net,
-	};
-}
-
-/* Names the list. */
-static uint64_t allow_name(const struct mca *s)
-{
-	uint8_t key[PB_SIPHASH_KEY_LEN];
-	uint64_t sum = 0;
-
-	memcpy(key, s->digest_key, sizeof(key));
-	for (unsigned i = 0; i < s->place.n_allow; i++) {
-		struct pb_mc_allow_key k = allow_key(s->index, &s->place.allow[i]);
-
-		sum = sum * 31 + pb_siphash24(key, &k, sizeof(k));
-	}
-	return sum | 1; /* 0 is no list's */
-}
-
-static bool allowed(const struct mca *s, const struct pb_mc_allow_key *k)
-{
-	for (unsigned i = 0; s && i < s->place.n_allow; i++) {
-		struct pb_mc_allow_key a = allow_key(s->index, &s->place.allow[i]);
-
-		if (!memcmp(&a, k, sizeof(a)))
-			return true;
-	}
-	return false;
-}
-
-/* Takes networks of the service away that @s (NULL: none) does not have. */
-static int trim_allow(int fd, unsigned index, const struct mca *s)
-{
-	struct pb_mc_allow_key key, next;
-	bool more = !bpf_map_get_next_key(fd, NULL, &next);
-	int err = 0;
-
-	while (more && !err) {
-		key = next;
-		more = !bpf_map_get_next_key(fd, &key, &next);
-		if (key.service == htonl(index) && !allowed(s, &key))
-			err = bpf_map_delete_elem(fd, &key);
-		if (err == -ENOENT)
-			err = 0;
-	}
-	return err;
-}
-
-static int put_allow(struct pb_mcl *m, const struct mca *s)
-{
-	int fd = map_fd(m, "pb_mc_allow"), err = 0;
-	__u32 one = 1;
-
-	for (unsigned i = 0; fd >= 0 && !err && i < s->place.n_allow; i++) {
-		struct pb_mc_allow_key k = allow_key(s->index, &s->place.allow[i]);
-
-		err = bpf_map_update_elem(fd, &k, &one, 0);
-	}
-	return fd < 0 ? fd : err ? err : trim_allow(fd, s->index, s);
 }
 
 void mca_record(const struct mca *s, struct pb_mc_service *ret)
@@ -239,7 +172,7 @@ void mca_record(const struct mca *s, struct pb_mc_service *ret)
 	ret->max_age = mcs_max_age(c) * NS_PER_MS;
 	ret->rate = c->rate;
 	ret->burst = c->rate / 10 > BURST_MIN ? c->rate / 10 : c->rate ? BURST_MIN : 0;
-	ret->allow = allow_name(s);
+	ret->allow = mca_allow_name(s);
 	snprintf(ret->name, sizeof(ret->name), "%s", c->name);
 }
 
@@ -312,7 +245,7 @@ static int trim_addrs(int fd, unsigned index, const struct mca *s, unsigned role
 
 static int put_addrs(struct pb_mcl *m, const struct mca *s)
 {
-	int fd = map_fd(m, "pb_mc_addrs"), err = 0;
+	int fd = mca_map_fd(m, "pb_mc_addrs"), err = 0;
 	struct pb_mc_addr v = { .service = s->index, .role = PB_MC_ROLE_SOURCE };
 
 	if (fd < 0)
@@ -341,7 +274,7 @@ int mca_put(struct pb_mcl *m, struct mca *s)
 	if (!err)
 		err = put_backends(m, s);
 	if (!err)
-		err = put_allow(m, s);
+		err = mca_put_allow(m, s);
 	if (!err)
 		err = put_cache(m, s, &was);
 	if (!err && s->ring_pending)
@@ -361,7 +294,7 @@ int mca_put(struct pb_mcl *m, struct mca *s)
 
 static int zero_array(struct pb_mcl *m, const char *map, unsigned from, unsigned n, size_t size)
 {
-	int fd = map_fd(m, map), cpus = libbpf_num_possible_cpus(), err = 0;
+	int fd = mca_map_fd(m, map), cpus = libbpf_num_possible_cpus(), err = 0;
 	_cleanup_free_ void *zero = calloc(cpus > 0 ? (size_t)cpus : 1, size);
 
 	if (fd < 0 || !zero)
@@ -374,7 +307,7 @@ static int zero_array(struct pb_mcl *m, const char *map, unsigned from, unsigned
 int mca_take(struct pb_mcl *m, unsigned index)
 {
 	struct pb_mc_service none = { .flags = 0 };
-	int fd = map_fd(m, "pb_mc_addrs"), allow = map_fd(m, "pb_mc_allow"), err;
+	int fd = mca_map_fd(m, "pb_mc_addrs"), allow = mca_map_fd(m, "pb_mc_allow"), err;
 
 	if (fd < 0 || allow < 0)
 		return fd < 0 ? fd : allow;
@@ -391,7 +324,7 @@ int mca_take(struct pb_mcl *m, unsigned index)
 		err = zero_array(m, "pb_mc_backends", index * PB_MC_SERVERS_MAX, PB_MC_SERVERS_MAX,
 				 sizeof(struct pb_mc_backend));
 	if (!err)
-		err = trim_allow(allow, index, NULL);
+		err = mca_trim_allow(allow, index, NULL);
 	if (!err)
 		err = zero_array(m, "pb_mc_stats", index * PB_MC_COUNTERS_MAX, PB_MC_COUNTERS_MAX,
 				 sizeof(__u64));

@@ -26,7 +26,8 @@
 #define MCS_BACKEND_TEXT 320	 /* one server as text */
 #define MCS_CACHE_MIN (1u << 20) /* bytes */
 #define MCS_CACHE_MAX (1ull << 36)
-#define MCS_CACHE_AUTO 1ull /* in the place of a size: MCS_CACHE_SIZE where no writer goes past the switch */
+/* In the place of a size: the second one where no writer goes past the switch. */
+#define MCS_CACHE_AUTO 1ull
 #define MCS_CACHE_SIZE (16ull << 20)
 
 enum mcs_dsr { MCS_NAT, MCS_L2 };
@@ -63,8 +64,8 @@ struct mcs_service {
 	uint8_t dialect;  /* enum mcr_ketama */
 	uint8_t key_hash; /* enum pb_mc_hash_algo; of ketama */
 	bool failover;
-	bool tcp;	   /* there is a TCP half, too */
-	uint8_t writers;   /* enum mcs_writers: who may write to the servers */
+	bool tcp;		 /* there is a TCP half, too */
+	uint8_t writers;	 /* enum mcs_writers: who may write to the servers */
 	char hash_tag[3];	 /* two characters, or empty */
 	struct pb_addr source;	 /* zero: that of the route to the first server */
 	uint64_t cache;		 /* bytes; 0: off; MCS_CACHE_AUTO */

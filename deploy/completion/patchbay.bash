@@ -7,7 +7,7 @@ _patchbay()
 	local i verb='' first='' words=''
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		''|-o|--output|--run-dir|--bpffs|--name|--ip|--tag|--egress|--local|--mode|--user|--limit|--dev|--vip|--dsr|--app|--last|--proto|--node|--address|--port|--key|--ca-key|--allow|--days|--id|--out|--wait|--backend|--gutter|--source|--hash|--dialect|--key-hash|--hash-tag|--cache|--cache-unsafe-ttl|--admit|--max-age|--rate|--failover|--probe-interval|--probe-timeout|--probe-threshold|--sort) ((i++)) ;;
+		''|-o|--output|--run-dir|--bpffs|--name|--ip|--tag|--egress|--local|--mode|--user|--limit|--dev|--vip|--dsr|--app|--last|--proto|--node|--address|--port|--key|--ca-key|--allow|--days|--id|--out|--wait|--backend|--gutter|--source|--hash|--dialect|--key-hash|--hash-tag|--tcp|--writers|--cache|--cache-unsafe-ttl|--admit|--max-age|--rate|--failover|--probe-interval|--probe-timeout|--probe-threshold|--sort) ((i++)) ;;
 		--)
 			[[ $verb == run ]] && { COMPREPLY=($(compgen -c -- "$cur")); return; }
 			;;
@@ -25,6 +25,8 @@ _patchbay()
 	--proto) words="tcp udp" ;;
 	--dsr) words="nat l2" ;;
 	--hash) words="maglev ketama" ;;
+	--tcp) words="on off" ;;
+	--writers) words="any switch" ;;
 	--failover) words="on off" ;;
 	--sort) words="requests bytes" ;;
 	--run-dir|--bpffs) COMPREPLY=($(compgen -d -- "$cur")); return ;;
@@ -55,7 +57,7 @@ _patchbay()
 	cluster) words=" --name --node --address --port --insecure --key --ca-key --allow --days --id --out"; [[ -z $first ]] && words+=" init join token leave ca" ;;
 	keys) words=" --force"; [[ -z $first ]] && words+=" list gen install use remove" ;;
 	drain) words=" --node --app --undo --wait" ;;
-	memcached) words=" --vip --backend --gutter --dev --dsr --source --hash --dialect --key-hash --hash-tag --cache --cache-unsafe-ttl --admit --max-age --allow --rate --failover --probe-interval --probe-timeout --probe-threshold --undo --sort --limit"; [[ -z $first ]] && words+=" show add set drain remove stats top verify-ring" ;;
+	memcached) words=" --vip --backend --gutter --dev --tag --dsr --source --hash --dialect --key-hash --hash-tag --tcp --writers --cache --cache-unsafe-ttl --admit --max-age --allow --rate --failover --probe-interval --probe-timeout --probe-threshold --undo --sort --limit"; [[ -z $first ]] && words+=" show add set drain remove stats top verify-ring" ;;
 	version) words="" ;;
 	help) words=" --man --complete" ;;
 	esac

@@ -7,6 +7,8 @@
 #ifndef PATCHBAY_MC_STATS_H
 #define PATCHBAY_MC_STATS_H
 
+#ifndef __bpf__
+
 #include <string.h>
 
 #include "mc_proto.h"
@@ -244,5 +246,7 @@ static inline int pb_mc_stats_sum(struct pb_mc_stats *t)
 		t->put(t->arg, "END\r\n", 5);
 	return t->steps <= PB_MC_STATS_STEPS;
 }
+
+#endif /* __bpf__ */
 
 #endif /* PATCHBAY_MC_STATS_H */

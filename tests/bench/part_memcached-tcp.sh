@@ -66,7 +66,7 @@ twemproxy() {
 		printf 'p:\n  listen: %s\n  hash: murmur\n  distribution: ketama\n  servers:\n' "10.8.0.1:2212$n"
 		for ((k = 1; k <= n; k++)); do echo "   - 10.8.$k.2:$MC_PORT:1"; done
 	} > "$SBX/nutcracker$n.yml"
-	start "twemproxy$n" taskset -c "$CPU_SERVER" nutcracker -c "$SBX/nutcracker$n.yml" -s 2222$n \
+	start "twemproxy$n" taskset -c "$CPU_SERVER" nutcracker -c "$SBX/nutcracker$n.yml" -s "2222$n" \
 		-o "$SBX/log/nutcracker$n"
 }
 frames() {

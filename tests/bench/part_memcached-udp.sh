@@ -150,7 +150,7 @@ sockets_round() {
 frames() {
 	local who=$1 n=$((1 << 20)) back cold bytes
 	# what has no answer holds its place for two seconds: not more than there are
-	[ "${6:-0}" = 0 ] || n=$((1 << 19))
+	[ "${6:-0}" -le 100 ] || n=$((1 << 19))
 	REPLY=$(client taskset -c "$CPU_CLIENT" "$FRAMES" gen "$SBX/bpf/mcb" "$2" "$(mac_of "$3")" 10.8.0.2 \
 		"$4" "$KEYS" 1000000 "${6:-0}" "$n") || die "$who" "$REPLY"
 	echo "round $round $who: $REPLY"
@@ -206,14 +206,15 @@ for name in mc one two; do pb memcached remove $name || die remove-$name; done
 { mkdir "$SBX/bpf/mcb" && "$FRAMES" load "$SBX/bpf/mcb"; } || die frames
 client "$FRAMES" attach "$SBX/bpf/mcb" eth0 sink || die sink
 { mirror 0 && mirror 1; } || die mirror
-DEVS=(--dev c0=xdp --dev s1 --dev s2 --dev s3)
+# at all devices: what goes to a server by XDP needs a receiver there, too
+DEVS=(--dev c0=xdp --dev s1=xdp --dev s2=xdp --dev s3=xdp)
+for n in 1 2 3; do
+	in_ns "s$n" "$FRAMES" attach "$SBX/bpf/mcb" eth0 cold || die cold
+done
 service mc 10.9.0.9 '1 2' "${DEVS[@]}" "${CACHED[@]}"
 service mc1000 10.9.0.10 3 "${DEVS[@]}" "${CACHED[@]}"
 wait_for 40 warm mc 10.9.0.9 || die hits-xdp
 wait_for 40 warm mc1000 10.9.0.10 || die hits-xdp-1000
-for n in 1 2; do
-	in_ns "s$n" "$FRAMES" attach "$SBX/bpf/mcb" eth0 cold || die cold
-done
 for ((round = 1; round <= ROUNDS; round++)); do [ "$ONLY" = sockets ] || frames_round; done
 ok measured
 finish

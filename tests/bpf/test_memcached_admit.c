@@ -105,6 +105,31 @@ Test(memcached_admit, candidates_must_be_better)
 	cr_expect(get("cold"));
 }
 
+/* Keys that are asked for once, so many that they fill the sketch, are not taken for keys that are
+ * wanted; one that is stands out. */
+Test(memcached_admit, once_is_not_often)
+{
+	uint32_t wanted = 0, asked = 0;
+	char key[16];
+
+	svc.admit = 2;
+	service();
+	for (int i = 0; i < 30000; i++) {
+		snprintf(key, sizeof(key), "once%d", i);
+		get(key);
+		wanted += i >= 10000 && said.want_fetch;
+	}
+	cr_expect_lt(wanted, 100, "%u of 20000", wanted);
+	do
+		get("often");
+	while (!said.want_fetch && ++asked < 100);
+	cr_expect_lt(asked, 40);
+	/* the noise goes with the counts */
+	now += 16ULL << 30;
+	cr_expect(!get("again") && !said.want_fetch);
+	cr_expect(!get("again") && said.want_fetch);
+}
+
 /* The clock: what was asked for since the hand passed stays. */
 Test(memcached_admit, what_is_used_stays)
 {

@@ -210,6 +210,24 @@ Test(memcached_multi, one_datagram)
 	goes_on_by_both("get b0 b1\r\n");
 }
 
+/* The least of many runs, for the log; judged by nobody. */
+static void cost(const char *msg, int keys)
+{
+	struct xdp_md md = { .ingress_ifindex = w.ifindex };
+	uint32_t best = ~0u;
+	struct frame req = request(msg);
+	uint8_t p[FRAME_MAX];
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = p, .repeat = 1, .ctx_in = &md,
+		    .ctx_size_in = sizeof(md));
+
+	o.data_size_in = md.data_end = (uint32_t)frame_write(&req, p);
+	for (int i = 0; i < 3000; i++) {
+		cr_assert_eq(bpf_prog_test_run_opts(pb_mcl_prog_fd(w.mcl, "pb_mc_xdp"), &o), 0);
+		best = o.duration < best ? o.duration : best;
+	}
+	cr_log_info("%d keys: %u ns\n", keys, best);
+}
+
 Test(memcached_multi, many)
 {
 	char msg[400] = "get", want[1400] = "";
@@ -225,6 +243,10 @@ Test(memcached_multi, many)
 	for (int i = 0; i < MOST; i++) {
 		m += (size_t)snprintf(msg + m, sizeof(msg) - m, " key%02d", i);
 		n += (size_t)snprintf(want + n, sizeof(want) - n, "VALUE key%02d 7 1\r\nv\r\n", i);
+		if (!(i & (i + 1))) {
+			strcpy(msg + m, "\r\n");
+			cost(msg, i + 1);
+		}
 	}
 	strcpy(msg + m, "\r\n");
 	for (w.tc = 0; w.tc < 2; w.tc++)

@@ -28,6 +28,8 @@ addrs() { "$BPFTOOL" -j map dump pinned "$(find "$SBX/bpf" -name pb_mc_addrs)" |
 BPFTOOL=$(command -v bpftool)
 add() { pb memcached add web --vip "$VIP" --backend "$A" --backend "$B*2" --dev host0 "$@"; }
 
+service() { printf '{"name":"%s","vip":"%s","backends":["%s"],"devices":["host0"]}' "$@"; }
+
 for port in 12001 12002 12003; do server $port; done
 start_agent
 
@@ -46,6 +48,16 @@ expect_rc show-unknown 1 pb memcached show nosuch
 expect_rc remove-unknown 1 pb memcached remove nosuch
 match nothing-left 'no memcached services' pb memcached
 
+# ---- reload answers when the programs of a first service are loaded, or says what is wrong ----
+service first 192.0.2.9:11219 "$A" > "$SBX/services.d/first.json"
+match reload-first '\+ memcached first vip' pb reload
+shows reload-waits-for-the-programs 's["state"] == "on"'
+service first 192.0.2.9:11219 "$A" | sed 's/host0/nodev/' > "$SBX/services.d/first.json"
+expect_rc reload-partly 5 pb reload
+match reload-partly-said '! memcached first there is no device nodev' echo "$REPLY"
+rm "$SBX/services.d/first.json"
+check reload-first-goes pb reload
+
 # ---- add, show, set ----
 check add add
 match show "web at $VIP, from added" pb memcached show web
@@ -59,6 +71,10 @@ socket.socket(socket.AF_INET,socket.SOCK_DGRAM).bind(("192.0.2.1",int(sys.argv[1
 	"$(show 's["source_port"]')"
 expect_rc add-twice 1 add
 match add-twice-said 'service web has the same' echo "$REPLY"
+match stats-have-the-slow-path 'SLOW PATH' pb memcached stats web
+eq all-of-its-counters "$(sed -n '/define PXY_COUNTERS/,/^$/s/.*X(\([a-z_]*\),.*/\1/p' \
+	"$TOP/control/memcached/proxy.h" | grep -c .)" \
+	"$(pb memcached stats web -o json | json 'sum(not k.startswith("now_") for k in d["services"][0]["slow"])')"
 match status 'memcached +1 service.*2 servers' pb status
 match set-prints-a-diff '^- memcached web admit 2.*\+ memcached web admit 9' \
 	bash -c "'$PB' memcached set web admit=9 | tr '\n' ' '"
@@ -69,10 +85,10 @@ shows set-wrong-changes-nothing 's["config"]["admit"] == 9'
 
 # ---- the cache is off until somebody takes the risk ----
 check cache-asked pb memcached set web cache=4M
-match cache-says-why 'cache +off: writers by TCP' pb memcached show web
+match cache-says-why 'cache +off: writers may reach' pb memcached show web
 check cache-accepted pb memcached set web cache_unsafe_ttl=50
 shows cache-on 's["cache"]["on"] and s["cache"]["max_age"] == 50'
-check log-says-why log_has agent 'memcached web: the cache is off: writers by TCP'
+check log-says-why log_has agent 'memcached web: the cache is off: writers may reach'
 match events-say-why 'memcached-writers' pb events --last 50
 
 # ---- a server goes, and comes back empty ----
@@ -107,7 +123,6 @@ eq restart-keeps "$before" "$(show 's["epoch"], s["source_port"], s["cache"]["va
 eq state-is-roots 600 "$(stat -c %a "$STATE")"
 
 # ---- services.d: all or nothing ----
-service() { printf '{"name":"%s","vip":"%s","backends":["%s"],"devices":["host0"]}' "$@"; }
 service files 192.0.2.9:11212 "$C" > "$SBX/services.d/a.json"
 match reload-adds '\+ memcached files vip 192.0.2.9:11212' pb reload
 match from-file 'files at 192.0.2.9:11212, from services.d' pb memcached show files

@@ -134,12 +134,23 @@ kill -KILL "$pid"
 says_why() { pb memcached show mc | grep -q 'off: .*cannot be started'; }
 check why-it-is-off wait_for 20 says_why
 match doctor-knows 'TCP is not served' pb doctor
+match status-warns 'patchbay-frames does not run' pb status
 mv "$FRAMES.away" "$FRAMES"
 check there-again wait_for 30 other_pid "$pid"
+nomatch status-warns-no-more 'patchbay-frames does not run' pb status
 
 # ---- nobody needs it any more ----
 pid=$(frames_pid)
 check last-one-removed pb memcached remove mc
 check it-ends wait_for 20 gone "$pid"
 refute no-socket-is-left test -e "$SOCK"
+
+# ---- everything is detached ----
+mc_up 4
+check on-again wait_for 20 tcp_on
+pid=$(frames_pid)
+stop_agent
+check it-stays kill -0 "$pid"
+check detached pb detach --all --yes
+check ends-with-the-rest wait_for 20 gone "$pid"
 finish

@@ -10,7 +10,7 @@
 
 command -v memcached > /dev/null || die memcached-is-installed "tools/deps.sh installs it"
 MCU=$BUILD/tests/mc_udp
-VIP=10.77.0.9:11211 VIP6=[fd77::9]:11211
+VIP=10.77.0.9:11211 VIP6='[fd77::9]:11211'
 
 # server N NAME: a memcached of the application mc on host N
 server() {

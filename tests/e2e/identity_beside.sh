@@ -53,6 +53,6 @@ for at in 192.0.2.1 2001:db8::1; do
 done
 # those on loopback are the agent's still
 port=${ports%%$'\n'*}
-expect_errno resolver-is-guarded-udp ECONNREFUSED "$S" udp-connect 127.0.0.1 "$port"
+expect_errno resolver-is-guarded-udp ECONNREFUSED "$S" udp-send --connect 127.0.0.1 "$port"
 expect_errno resolver-is-guarded-tcp ECONNREFUSED "$S" tcp-connect 127.0.0.1 "$port"
 finish

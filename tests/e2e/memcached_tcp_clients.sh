@@ -77,7 +77,7 @@ load() {
 	local test
 	for test in set get mget; do
 		timeout 60 memcslap "--servers=$2" --concurrency=8 --execute-number=300 --initial-load=300 \
-			--test=$test ${1:+"$1"} > "$SBX/log/slap" 2>&1 || { tail -n 3 "$SBX/log/slap"; return 1; }
+			--test="$test" ${1:+"$1"} > "$SBX/log/slap" 2>&1 || { tail -n 3 "$SBX/log/slap"; return 1; }
 		grep -ciE 'error|fail' "$SBX/log/slap"
 	done
 	return 0
@@ -109,6 +109,6 @@ refute nobody-there timeout 60 "$PY" "$CLIENTS/with_pymemcache.py" "${MT_VIP%:*}
 mt_twemproxy "$MT_VIP"
 for c in "php with_memcached.php binary" "$PY with_pylibmc.py binary" "ruby with_dalli.rb"; do
 	read -r tool file mode <<< "$c"
-	refute "twemproxy-lacks-${file%.*}" timeout 60 "$tool" "$CLIENTS/$file" "${MT_VIP%:*}" "${MT_VIP##*:}" $mode
+	refute "twemproxy-lacks-${file%.*}" timeout 60 "$tool" "$CLIENTS/$file" "${MT_VIP%:*}" "${MT_VIP##*:}" "$mode"
 done
 finish

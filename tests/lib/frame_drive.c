@@ -6,31 +6,7 @@
 
 #include "frame_drive.h"
 
-#define MERGE_MAX (4u << 20)
-
-/* ---- bytes ----------------------------------------------------------------- */
-
-void fdr_put(struct fdr_buf *b, const void *data, size_t n)
-{
-	if (!n)
-		return;
-	if (b->len + n > b->cap) {
-		b->cap = 2 * (b->len + n);
-		b->p = realloc(b->p, b->cap);
-		if (!b->p)
-			abort();
-	}
-	memcpy(b->p + b->len, data, n);
-	b->len += n;
-}
-
-void fdr_drop(struct fdr_buf *b, size_t n)
-{
-	if (!n)
-		return;
-	memmove(b->p, b->p + n, b->len - n);
-	b->len -= n;
-}
+#define SAY_MAX 4096u
 
 static void wrong(struct fdr *d, const char *fmt, ...)
 {
@@ -186,9 +162,9 @@ static void make_call(struct fdr *d, uint32_t server, struct pb_frame_send *s,
 
 /* ---- what redirect() and split() say --------------------------------------- */
 
-static struct pb_frame_out out_new(void)
+static struct pb_frame_out out_new(uint32_t cap)
 {
-	return (struct pb_frame_out){ .data = malloc(MERGE_MAX), .cap = MERGE_MAX };
+	return (struct pb_frame_out){ .data = malloc(cap), .cap = cap };
 }
 
 static void out_done(struct fdr *d, struct pb_frame_out *o)
@@ -202,7 +178,7 @@ static void out_done(struct fdr *d, struct pb_frame_out *o)
 static void say(struct fdr *d, const struct pb_frame_view *v, const struct pb_frame *f,
 		struct pb_frame_rtx *rtx)
 {
-	struct pb_frame_out o = out_new();
+	struct pb_frame_out o = out_new(SAY_MAX);
 
 	d->plugin->answer(v, f, &d->conn, rtx, &o);
 	out_done(d, &o);
@@ -210,7 +186,7 @@ static void say(struct fdr *d, const struct pb_frame_view *v, const struct pb_fr
 
 static void failed(struct fdr *d, struct pb_frame_rtx *rtx, int why, int begun)
 {
-	struct pb_frame_out o = out_new();
+	struct pb_frame_out o = out_new(SAY_MAX);
 
 	if (d->plugin->fail(&d->conn, rtx, (enum pb_frame_why)why, begun, &o))
 		d->ended = true;
@@ -221,7 +197,7 @@ static void call_all(struct fdr *d, struct pb_frame_send *s, const uint8_t *src,
 {
 	struct pb_frame_held held[PB_FRAME_SERVERS_MAX] = { 0 };
 	struct outcome got[PB_FRAME_SERVERS_MAX] = { 0 };
-	struct pb_frame_out o = out_new();
+	struct pb_frame_out o = out_new(d->plugin->max_merge);
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < d->ens.n; i++) {
@@ -256,7 +232,7 @@ static void call_one(struct fdr *d, uint32_t server, struct pb_frame_send *s, co
 	struct pb_frame_view v;
 
 	if (s->touch == PB_FRAME_T_READ && d->ops->lookup && d->ops->lookup(d->arg, s, &v)) {
-		o = out_new();
+		o = out_new(1 << 16);
 		d->plugin->hit(&v, &s->rtx, &o);
 		out_done(d, &o);
 		return;

@@ -215,7 +215,7 @@ static inline int line_fail(struct pb_frame_conn *c, struct pb_frame_rtx *rtx,
 
 	(void)c;
 	if (line_tells)
-		snprintf(who, sizeof(who), "%c%s", (char)rtx->v[0], (const char *)&rtx->v[1]);
+		snprintf(who, sizeof(who), "%c%.23s", (char)rtx->v[0], (const char *)&rtx->v[1]);
 	pb_frame_put(o, text, (__u32)snprintf(text, sizeof(text), "E%u%s\n", why, who));
 	return begun == 2;
 }

@@ -90,10 +90,14 @@ static void fetch(struct pair *p, int k)
 	struct way *w = &p->way[k];
 	ssize_t n;
 
-	if (w->cap - w->len < ROOM)
-		w->buf = realloc(w->buf, w->cap = w->cap * 2 + 2 * ROOM);
-	if (!w->buf)
-		abort();
+	if (w->cap - w->len < ROOM) {
+		char *buf = realloc(w->buf, w->cap * 2 + 2 * ROOM);
+
+		if (!buf)
+			abort();
+		w->buf = buf;
+		w->cap = w->cap * 2 + 2 * ROOM;
+	}
 	n = recv(p->fd[k], w->buf + w->len, ROOM, MSG_DONTWAIT);
 	if (n > 0) {
 		w->len += (size_t)n;

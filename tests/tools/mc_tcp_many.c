@@ -22,7 +22,7 @@ static int dial_all(int n)
 int mct_idle(void)
 {
 	long before = mct.pid ? mct_rss_mb(mct.pid) : 0, after;
-	int n, right = 0, again = 0;
+	int n, right = 0, later = 0;
 	char text[64], key[32];
 	size_t at;
 
@@ -38,7 +38,7 @@ int mct_idle(void)
 			    !mct_right(conns[i].in.p + at, conns[i].off - at, key, 64))
 				break;
 			if (round)
-				again += 37;
+				later += 37;
 			else
 				right++;
 			free(conns[i].in.p);
@@ -46,7 +46,7 @@ int mct_idle(void)
 			conns[i].off = 0;
 		}
 	mct_verdict(right == n, "idle-each-is-answered", "%d of %d", right, n);
-	mct_verdict(again >= n, "idle-some-again", "up to %d of %d", again, n);
+	mct_verdict(later >= n, "idle-some-again", "up to %d of %d", later, n);
 	after = mct.pid ? mct_rss_mb(mct.pid) : 0;
 	printf("# %d connections, process: %ld MB before, %ld MB with them\n", n, before, after);
 	if (mct.pid)

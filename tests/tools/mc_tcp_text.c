@@ -9,12 +9,15 @@
 
 void mct_room(struct mct_buf *b, size_t n)
 {
+	uint8_t *p;
+
 	if (b->cap - b->len >= n)
 		return;
 	b->cap = (b->cap + n) * 2 + 4096;
-	b->p = realloc(b->p, b->cap);
-	if (!b->p)
+	p = realloc(b->p, b->cap);
+	if (!p)
 		abort();
+	b->p = p;
 }
 
 void mct_put(struct mct_buf *b, const void *p, size_t n)

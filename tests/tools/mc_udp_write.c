@@ -227,7 +227,10 @@ static void one_write(struct writer *w, struct stale_key *k)
 		return;
 	}
 	if (st.verb == SV_NOREPLY || st.verb == SV_QUIET) {
-		mcu_send(&w->udp, w->req, w->len);
+		if (!st.by_tcp)
+			mcu_send(&w->udp, w->req, w->len);
+		else if (send(w->tcp, w->req, w->len, MSG_NOSIGNAL) != (ssize_t)w->len)
+			st.failed++;
 		return await(w, k, n);
 	}
 	if (!exchange(w)) {

@@ -296,6 +296,23 @@ Test(frames_fail, servers_change_and_clients_stay)
 	expect(d, "B\nB\nC\n");
 }
 
+Test(frames_fail, a_server_that_was_down_for_a_moment)
+{
+	struct wsock *c = w_client();
+
+	says(c, "0 a\n");
+	w_servers(3, 1, 1);
+	says(w_client(), "0 b\n");
+	w_servers(3, 0, 1);
+	says(w_client(), "0 c\n");
+	expect(link_to(0, 0), "0 a\n0 c\n");
+	says(link_to(0, 0), "=A\n=C\n");
+	expect(c, "A\n");
+	cr_assert_eq(links_open(), 1);
+	w_servers(3, 1, 1);
+	cr_assert_eq(links_open(), 0);
+}
+
 Test(frames_fail, a_service_ends)
 {
 	struct wsock *c = w_client(), *d = w_client();

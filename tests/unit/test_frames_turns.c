@@ -240,6 +240,7 @@ Test(frames_turns, no_answer_is_waited_for)
 		says(link_to(0, 0), "=Z\n");
 	}
 	cr_assert_eq(links_open(), 1, "and later requests stay behind it");
+	cr_assert_eq(count(replies), 41);
 }
 
 Test(frames_turns, twenty_thousand_before_reading)

@@ -102,6 +102,27 @@ Test(plugin_counter, a_name_has_one_server)
 	}
 }
 
+Test(plugin_counter, names_are_spread)
+{
+	uint32_t used = 0;
+	char text[40];
+
+	for (int i = 0; i < 40; i++) {
+		sprintf(text, "get name-%d", i);
+		for (int k = 0; k < 3; k++)
+			strcpy(said[k], "ok 1");
+		ask(text);
+		used |= 1u << (asked[0] - '0');
+	}
+	cr_expect_eq(used, 7);
+	ask("get a-name-of-32-letters-is-taken-yet");
+	heard("error what");
+	for (int k = 0; k < 3; k++)
+		strcpy(said[k], "ok 1");
+	ask("get a-name-of-32-letters-is-taken-ye");
+	heard("ok 1");
+}
+
 Test(plugin_counter, the_sum_of_all)
 {
 	strcpy(said[0], "ok 5");

@@ -273,7 +273,9 @@ Test(plugin_memcached, replies_to_another_request)
 	cr_expect_lt(reply_to(PB_FMC_C_LINE, line), 0, "no line is that long");
 	/* another key's value */
 	snprintf(line, sizeof(line), "get %s\r\n", key_of(0, 0));
-	say(0, "VALUE other 0 1\r\nx\r\nEND\r\n");
+	snprintf(want, sizeof(want), "VALUE %s 0 1\r\nx\r\nEND\r\n", key_of(0, 0));
+	want[6] ^= 1;
+	say(0, want);
 	ask(line);
 	expect_told("SERVER_ERROR the connection to the server was lost\r\n");
 }

@@ -147,7 +147,8 @@ Test(plugin_memcached_binary, wrong_requests_end_the_connection)
 {
 	struct msg m = make(0x80, 0x00, 0, 9, 0, "k", "");
 
-	m.p[11] = 0; /* a key, and no body */
+	m.p[11] = 0; /* a key, and no body: that is said before the key comes */
+	m.n = 24;
 	feed(m);
 	heard_one(make(0x81, 0x00, 0x81, 9, 0, "", "Unknown command"));
 	cr_expect(drive.ended);

@@ -179,13 +179,23 @@ Test(plugin_memcached_keys, a_wrong_key_in_a_later_piece)
 
 Test(plugin_memcached_keys, a_nul_ends_the_command_and_not_the_line)
 {
-	size_t n = long_line("get", 1000);
+	static const size_t at[] = { 1000, 2500 }; /* in the first piece, and in the second */
 
-	drive.server[0].flags = drive.server[1].flags = drive.server[2].flags = 0;
-	line[2500] = 0;
-	strcpy(line + n, "\r\nmn\r\n");
-	fdr_feed(&drive, line, n + 6);
-	expect_told("SERVER_ERROR no server owns the key\r\nMN\r\n");
+	for (int i = 0; i < 2; i++) {
+		size_t n = long_line("get", 2000);
+		uint32_t keys = 0;
+
+		client(0);
+		line[at[i]] = 0;
+		for (size_t k = 0; k < at[i]; k++) {
+			keys += line[k] == ' ';
+			say(k % SERVERS, "END\r\nEND\r\n");
+		}
+		strcpy(line + n, "\r\nmn\r\n");
+		fdr_feed(&drive, line, n + 6);
+		cr_expect_eq(drive.calls, keys - (line[at[i] - 1] == ' '), "%u", drive.calls);
+		expect_told("END\r\nMN\r\n");
+	}
 }
 
 /* ---- all servers ----------------------------------------------------------- */
