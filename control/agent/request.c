@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "depth.h"
 #include "util.h"
 
 enum field_type { F_STRING, F_STRINGS, F_TOKEN, F_BOOL, F_INT, F_OBJECT };
@@ -126,30 +127,6 @@ __attribute__((format(printf, 3, 4))) static int fail(char err[PB_REQ_ERR], int 
 	return code;
 }
 
-/* Nesting is bounded before the recursive decoder sees the text. */
-static bool too_deep(const char *s, size_t len)
-{
-	bool in_string = false;
-	int depth = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (in_string) {
-			if (s[i] == '\\')
-				i++;
-			else if (s[i] == '"')
-				in_string = false;
-		} else if (s[i] == '"') {
-			in_string = true;
-		} else if (s[i] == '{' || s[i] == '[') {
-			if (++depth > PB_REQ_DEPTH)
-				return true;
-		} else if (s[i] == '}' || s[i] == ']') {
-			depth--;
-		}
-	}
-	return false;
-}
-
 _Static_assert(PB_REQ_STRING == 1024 && PB_REQ_TOKEN == 2048 && PB_REQ_ITEMS == 64,
 	       "type_text names the limits");
 
@@ -257,7 +234,7 @@ int pb_request_parse(const char *line, size_t len, struct pb_request *ret, char 
 
 	if (len >= PB_REQ_MAX)
 		return fail(err, -EMSGSIZE, "the request is longer than %d bytes", PB_REQ_MAX);
-	if (too_deep(line, len))
+	if (pb_json_deeper(line, len, PB_REQ_DEPTH))
 		return fail(err, -EINVAL, "the request is nested deeper than %d levels",
 			    PB_REQ_DEPTH);
 	o = json_loadb(line, len, JSON_REJECT_DUPLICATES, &je);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "control/depth.h"
 #include "control/util.h"
 
 #define STOP_MS 2000
@@ -46,32 +47,11 @@ int frw_send(int sock, const json_t *o, const int *fds, unsigned n_fds)
 
 /* ---- in ------------------------------------------------------------------ */
 
-/* Nesting is bounded before the recursive decoder sees the text. */
-static bool too_deep(const char *s, size_t len)
-{
-	bool quoted = false;
-	int depth = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (quoted && s[i] == '\\')
-			i++;
-		else if (s[i] == '"')
-			quoted = !quoted;
-		else if (!quoted && (s[i] == '{' || s[i] == '['))
-			depth++;
-		else if (!quoted && (s[i] == '}' || s[i] == ']'))
-			depth--;
-		if (depth > FRW_DEPTH_MAX)
-			return true;
-	}
-	return false;
-}
-
 json_t *frw_parse(const char *text, size_t len)
 {
 	json_t *o;
 
-	if (len > FRW_MSG_MAX || too_deep(text, len))
+	if (len > FRW_MSG_MAX || pb_json_deeper(text, len, FRW_DEPTH_MAX))
 		return NULL;
 	o = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	if (json_is_object(o))

@@ -6,6 +6,7 @@
 #include <patchbay/addr.h>
 
 #include "control/memcached/service.h"
+#include "control/depth.h"
 #include "control/util.h"
 
 #define DEPTH_MAX 8
@@ -293,27 +294,6 @@ json_t *mcs_to_json(const struct mcs_service *s, bool all)
 
 /* ---- texts --------------------------------------------------------------- */
 
-/* Nesting is bounded before the recursive decoder sees the text. */
-static bool too_deep(const char *s, size_t len)
-{
-	bool quoted = false;
-	int depth = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (quoted && s[i] == '\\')
-			i++;
-		else if (s[i] == '"')
-			quoted = !quoted;
-		else if (!quoted && (s[i] == '{' || s[i] == '['))
-			depth++;
-		else if (!quoted && (s[i] == '}' || s[i] == ']'))
-			depth--;
-		if (depth > DEPTH_MAX)
-			return true;
-	}
-	return false;
-}
-
 static int each_of(const json_t *list, struct mcs_service *ret[], size_t max, size_t *n, char *err)
 {
 	char why[PB_ERR_LEN];
@@ -341,7 +321,7 @@ int mcs_from_text(const char *text, size_t len, struct mcs_service *ret[], size_
 
 	if (len > MCS_TEXT_MAX)
 		return pb_fail(err, -EFBIG, "longer than %d bytes", MCS_TEXT_MAX);
-	if (too_deep(text, len))
+	if (pb_json_deeper(text, len, DEPTH_MAX))
 		return pb_fail(err, -EINVAL, "nested deeper than %d levels", DEPTH_MAX);
 	o = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
 	if (!o)

@@ -58,20 +58,8 @@ match reachable 'Successfully contacted all live nodes' rpc 1 reachability
 # ---- ours do their work among them ----
 lab_serve 2 web --name web --ip 10.9.53.1 --tag grp=a -- "$S" tcp-serve -6 --hello WEB --for 900 80
 up web web:80 1
-cat > "$SBX/ask.py" << 'END'
-import socket, time
-while True:
-    try:
-        s = socket.create_connection(("10.9.53.1", 80), 20)
-        print("good", flush=True)
-        s.close()
-    except OSError as e:
-        print("bad %r" % e, flush=True)
-        time.sleep(0.1)
-END
-lab_run 1 ask --name cli --tag grp=a -- "$PY" -u "$SBX/ask.py"
-go_on() { wait_for 30 log_has ask good $(($(log_count ask good) + 100)); }
-check begin go_on
+lab_asker 10.9.53.1 80
+check begin lab_asks_on
 eq no-complaint '' "$(complaints)"
 
 # ---- `serf keys` ----
@@ -87,12 +75,12 @@ check one-key ours_keys 1
 match keys-install 'uccess' rpc 1 keys -install "$NEW"
 check keys-installed wait_for 30 ours_keys 2
 match keys-list "\\[6/6\\]" rpc 1 keys -list
-check keys-installed-goes-on go_on
+check keys-installed-goes-on lab_asks_on
 match keys-use 'uccess' rpc 2 keys -use "$NEW"
-check keys-used-goes-on go_on
+check keys-used-goes-on lab_asks_on
 match keys-remove 'uccess' rpc 3 keys -remove "$KEY"
 check keys-removed wait_for 30 ours_keys 1
-check keys-removed-goes-on go_on
+check keys-removed-goes-on lab_asks_on
 kept() { [ "$(json 'd["keys"]' < "$SBX/h3/state/cluster.json")" = "['$NEW']" ]; }
 check keys-kept-on-disk wait_for 30 kept
 check keys-members lab_all_see 6
@@ -120,7 +108,7 @@ check ours-has-left wait_for 30 all_serfs_see h3 left
 check ours-joins-again lab_join 3
 check ours-is-in-again wait_for 60 all_serfs_see h3 alive 'patchbay=1'
 check all wait_for 60 lab_all_see 6
-check end go_on
+check end lab_asks_on
 eq nobody-refused 0 "$(grep -cv ^good "$SBX/log/ask")"
 # what is said of the dead is said by Serf's agents of each other, too
 eq nothing-strange '' "$(complaints | grep -iE 'not (a )?(valid|understood)|unknown|decod|incompat|malformed|conflict')"

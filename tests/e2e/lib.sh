@@ -34,6 +34,21 @@ exec {never}<> <(:) # a descriptor that never becomes readable
 
 # ---- verdicts --------------------------------------------------------------------------------
 
+# verdicts_of CMD...: its lines "ok NAME" and "FAIL NAME: why" are cases of this script
+verdicts_of() {
+	local line
+	while IFS= read -r line; do
+		case $line in
+		'ok '*) ok "${line#ok }" ;;
+		'FAIL '*)
+			line=${line#FAIL }
+			fail "${line%%:*}" "${line#*: }"
+			;;
+		*) echo "$line" ;;
+		esac
+	done < <("$@" 2>&1)
+}
+
 ok() { passed=$((passed + 1)); echo "ok $1"; }
 fail() { failed=$((failed + 1)); echo "FAIL $1: ${2:-no reason given}"; }
 die() { fail "$1" "${2:-}"; exit 1; }

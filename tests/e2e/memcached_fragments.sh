@@ -28,7 +28,7 @@ case small-large-small
 S set frag-shuffled-1500 0 0 3\r\nold\r\n
 H get frag-shuffled-1500\r\n
 END
-mc_verdicts client "$MCU" functional --vip "$(mc_vip 4)" --twin "$MC_TWIN" --script "$SBX/cases" \
+verdicts_of client "$MCU" functional --vip "$(mc_vip 4)" --twin "$MC_TWIN" --script "$SBX/cases" \
 	--hits "$SBX/hits-4"
 eq stored-over-a-cached-one STORED "$(frag 1500 shuffled)"
 eq read-afterwards 1500 "$(length frag-shuffled-1500)"

@@ -10,7 +10,7 @@
 CASES=$TOP/tests/lib/memcached_cases.txt
 # cases FAMILY NAME [OPTION...]
 cases() {
-	mc_verdicts client "$MCU" functional --vip "$(mc_vip "$1")" --twin "$MC_TWIN" \
+	verdicts_of client "$MCU" functional --vip "$(mc_vip "$1")" --twin "$MC_TWIN" \
 		--script "$CASES" --name "$2-" --hits "$SBX/hits-$1" "${@:3}"
 }
 
@@ -28,7 +28,7 @@ done
 # without a cache everything goes to the servers, and is as right
 check removed pb memcached remove mc
 mc_up 4
-mc_verdicts client "$MCU" functional --vip "$(mc_vip 4)" --twin "$MC_TWIN" --script "$CASES" \
+verdicts_of client "$MCU" functional --vip "$(mc_vip 4)" --twin "$MC_TWIN" --script "$CASES" \
 	--name steered-
 # what the slow path counted, and its sockets, for who has to find out why
 [ $failed = 0 ] || { pb memcached stats mc; ss -uanp; }

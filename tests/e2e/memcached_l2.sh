@@ -25,13 +25,13 @@ for family in 4 6; do
 	eq "read-v$family" 50 "$(answers "$(mc_vip $family)" "${GETS[@]}")"
 	eq "replies-go-by-themselves-v$family" "$before" "$(mc_count $family replies)"
 	check "steered-v$family" test "$(mc_count $family steered)" -ge 50
-	mc_verdicts client "$MCU" functional --vip "$(mc_vip $family)" --twin "$MC_TWIN" \
+	verdicts_of client "$MCU" functional --vip "$(mc_vip $family)" --twin "$MC_TWIN" \
 		--script "$CASES" --name "l2-v$family-"
 done
 check removed pb memcached remove mc
 mc_up 4 --dsr l2 "${MC_CACHE[@]}"
 mc_hits_command 4 "$SBX/hits-4"
-mc_verdicts client "$MCU" functional --vip "$(mc_vip 4)" --twin "$MC_TWIN" --script "$CASES" \
+verdicts_of client "$MCU" functional --vip "$(mc_vip 4)" --twin "$MC_TWIN" --script "$CASES" \
 	--name l2-cache- --hits "$SBX/hits-4"
 check none-stale client "$MCU" stale --vip "$(mc_vip 4)" --writes 2000 --writers 2 --readers 1 \
 	--hits "$SBX/hits-4"

@@ -31,7 +31,7 @@ S set hot-key-of-all 0 0 3\r\nhot\r\n
 H get hot-key-of-all\r\n
 END
 hot() {
-	mc_verdicts client "$MCU" functional --vip "$(mc_vip 4)" --twin "$MC_TWIN" --script "$SBX/hot" \
+	verdicts_of client "$MCU" functional --vip "$(mc_vip 4)" --twin "$MC_TWIN" --script "$SBX/hot" \
 		--hits "$SBX/hits-4" --name "$1-"
 }
 

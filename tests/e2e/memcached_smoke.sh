@@ -33,7 +33,7 @@ S set {k} 0 0 4000\r\n{v4000}\r\n
 S get {k}\r\n
 END
 cases() {
-	mc_verdicts client "$MCU" functional --vip "$(mc_vip "$1")" --twin "$MC_TWIN" \
+	verdicts_of client "$MCU" functional --vip "$(mc_vip "$1")" --twin "$MC_TWIN" \
 		--script "$SBX/cases" --hits "$SBX/hits-$1" --name "$2"
 }
 

@@ -51,11 +51,11 @@ stale large-values 4 --verb set --writes $EACH --readers 2 --value 1200
 
 start reader nsenter --net=/run/netns/client -- "$MCU" load "$(mc_vip 4)" --conns 2 --ms 200000
 for script in memcached_cases memcached_tcp_cases; do
-	mc_verdicts client timeout 100 "$MCT" functional --vip "$(mc_vip 4)" --twin $MC_TWIN \
+	verdicts_of client timeout 100 "$MCT" functional --vip "$(mc_vip 4)" --twin $MC_TWIN \
 		--name "${script#memcached_}-" --script "$TOP/tests/lib/$script.txt"
 done
-mc_verdicts client timeout 100 "$MCT" random --vip "$(mc_vip 4)" --twin $MC_TWIN --count 300 --threads 4
-mc_verdicts client timeout 100 "$MCT" random --vip "$(mc_vip 4)" --twin $MC_TWIN --count 200 --binary
+verdicts_of client timeout 100 "$MCT" random --vip "$(mc_vip 4)" --twin $MC_TWIN --count 300 --threads 4
+verdicts_of client timeout 100 "$MCT" random --vip "$(mc_vip 4)" --twin $MC_TWIN --count 200 --binary
 app_stop reader
 
 # ---- the test can fail: writers that go past the switch ----------------------------------------

@@ -18,7 +18,7 @@ check tcp-is-on-by-itself tcp_is_on
 mc_hot 4
 
 # ---- a value that the cache has, and a write of each kind ----
-mc_verdicts client "$PY" "$TU" writes "$(mc_vip 4)" "$SBX/hits"
+verdicts_of client "$PY" "$TU" writes "$(mc_vip 4)" "$SBX/hits"
 
 # ---- gets by TCP are answered from it, too: nobody else can while the servers stand still ----
 tcp() { client "$PY" "$TU" get "$(mc_vip 4)" "$1"; }
@@ -43,7 +43,7 @@ in_ns "s$n" "$MCU" ask "$(mc_addr4 "$n"):$MC_PORT" 'set warm 0 0 4\r\ncold\r\n' 
 match past-the-switch-nothing-is-seen warm mc_ask "$(mc_vip 4)" 'get warm\r\n'
 
 # ---- many at once ----
-mc_verdicts client "$PY" "$TU" stale "$(mc_vip 4)" "$SBX/hits" 8
+verdicts_of client "$PY" "$TU" stale "$(mc_vip 4)" "$SBX/hits" 8
 eq no-step-was-refused 0 "$(tcp_count tokens_failed)"
 
 # ---- who may write decides whether there is a cache ----

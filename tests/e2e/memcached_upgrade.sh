@@ -33,7 +33,7 @@ case hot-key
 S set hot-key-of-all 0 0 3\r\nhot\r\n
 H get hot-key-of-all\r\n
 END
-mc_verdicts client "$MCU" functional --vip "$(mc_vip 4)" --twin "$MC_TWIN" --script "$SBX/hot" \
+verdicts_of client "$MCU" functional --vip "$(mc_vip 4)" --twin "$MC_TWIN" --script "$SBX/hot" \
 	--hits "$SBX/hits-4" --name first-
 # goes_on NAME: the value of the beginning is answered while no server does, then others are steered
 goes_on() {

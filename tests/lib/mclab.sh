@@ -205,20 +205,6 @@ mc_hot() { wait_for 20 mc_hot_once "$1" || fail "cache-$1-is-on" "no hit: $(pb m
 
 # ---- verdicts --------------------------------------------------------------------------------
 
-# mc_verdicts CMD...: its lines "ok NAME" and "FAIL NAME: why" are cases of this script
-mc_verdicts() {
-	local line
-	while IFS= read -r line; do
-		case $line in
-		'ok '*) ok "${line#ok }" ;;
-		'FAIL '*)
-			line=${line#FAIL }
-			fail "${line%%:*}" "${line#*: }"
-			;;
-		*) echo "$line" ;;
-		esac
-	done < <("$@" 2>&1)
-}
 # mc_ask ADDR REQUEST...: the answers, as they are
 mc_ask() { client "$MCU" ask "$@"; }
 # mc_hits_command 4|6 FILE: a program there prints how many answers came from the cache

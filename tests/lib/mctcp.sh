@@ -71,18 +71,10 @@ mt_sees() {
 	REPLY=$(timeout 60 "$MCT" "$verb" --vip $MT_FAULTY --patience 1500 "$@" 2>&1) && fail "$name" "it is not seen" && return
 	match "$name" "FAIL[^:]*$regex" grep -a ^FAIL <<< "$REPLY"
 }
-# mt_verdicts VERB OPTION...: the lines of mc_tcp are cases of this script
-mt_verdicts() {
-	local line verb=$1
+mt_tool() {
+	local verb=$1
 	shift
-	while IFS= read -r line; do
-		case $line in
-		'ok '*) ok "${line#ok }" ;;
-		'FAIL '*)
-			line=${line#FAIL }
-			fail "${line%%:*}" "${line#*: }"
-			;;
-		*) echo "$line" ;;
-		esac
-	done < <(timeout 200 "$MCT" "$verb" --vip "$MT_VIP" "$@" 2>&1 || echo "# exit $?")
+	timeout 200 "$MCT" "$verb" --vip "$MT_VIP" "$@" || echo "# exit $?"
 }
+# mt_verdicts VERB OPTION...: the lines of mc_tcp are cases of this script
+mt_verdicts() { verdicts_of mt_tool "$@"; }

@@ -185,21 +185,37 @@ Test(frames_fail, a_connection_that_is_not_made_in_time)
 	cr_assert_eq(links_open(), 0);
 }
 
-Test(frames_fail, client_resets_and_what_it_asked_is_done)
+/* What it wrote is; nobody waits for what it wanted to read. */
+Test(frames_fail, client_resets_and_what_it_wrote_is_done)
 {
 	struct wsock *c = w_client(), *d = w_client();
 
 	says(c, "w0 a\n1 b\n");
 	says(d, "0 d\n");
+	cr_assert_eq(links_open(), 3);
 	fe_client_error(c->client);
 	w_turn();
-	cr_assert_eq(links_open(), 3);
+	cr_assert_eq(links_open(), 2, "the one with a read is closed");
 	says(link_to(0, 0), "=A\n");
 	says(link_to(0, 0), "=D\n");
-	says(link_to(1, 0), "=B\n");
 	cr_assert_eq(wseen, 1);
 	expect(d, "D\n");
 	cr_assert_eq(links_open(), 1, "its own links are closed");
+}
+
+/* The long answer made the shared link its own; what stands behind it is somebody else's. */
+Test(frames_fail, client_goes_and_others_wait_behind_its_answer)
+{
+	struct wsock *c = w_client(), *d = w_client();
+
+	says(c, "0 a\n");
+	says(d, "0 d\n");
+	says(link_to(0, 0), "$70000\n");
+	fe_client_error(c->client);
+	w_turn();
+	says(link_to(0, 0), body(70000));
+	says(link_to(0, 0), "=D\n");
+	expect(d, "D\n");
 }
 
 Test(frames_fail, client_goes_in_the_middle_of_an_answer)
