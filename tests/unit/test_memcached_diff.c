@@ -58,7 +58,7 @@ Test(memcached_diff, comes_and_goes)
 Test(memcached_diff, values_and_lists)
 {
 	expect("{" BASE "}", "{" BASE ",\"cache\":\"2M\",\"admit\":9}",
-	       "- memcached web cache off\n+ memcached web cache 2M\n"
+	       "- memcached web cache auto\n+ memcached web cache 2M\n"
 	       "- memcached web admit 2\n+ memcached web admit 9\n");
 	expect("{" BASE "}",
 	       "{\"name\":\"web\",\"vip\":\"10.9.0.9:11211\",\"devices\":[\"eth0\",\"eth1=tc\"],"
