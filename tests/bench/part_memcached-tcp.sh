@@ -90,7 +90,7 @@ fill() {
 cpu_ns() {
 	local p
 	for p in "${PIDS[$1]}" $(descendants "${PIDS[$1]}"); do cat "/proc/$p/task/"*/schedstat; done 2> /dev/null |
-		awk '{ s += $1 } END { printf "%d\n", s }'
+		awk '{ s += $1 } END { printf "%.0f\n", s }'
 }
 # loop WHO NAME OPTION...: V[WHO] = answers a second, V[cpu_WHO] = us a request
 loop() {
