@@ -15,9 +15,6 @@
 #include "control/sockaddr.h"
 #include "control/util.h"
 
-#define RELATIVE_MAX (60 * 60 * 24 * 30) /* a longer delay is a date, as memcached takes it */
-#define NS_PER_S 1000000000ULL
-
 /* What touch_end() has to say; handle of the engine's. */
 struct touch {
 	uint64_t tag; /* 0: no end will be told */
@@ -51,16 +48,6 @@ static uint64_t new_tag(struct frh *h)
 	return 3ULL << 62 | ((uint64_t)getpid() & 0x3fffff) << 40 | h->tag;
 }
 
-static uint64_t flush_time(uint32_t delay)
-{
-	uint64_t now = pb_now_ns(), wall;
-
-	if (delay <= RELATIVE_MAX)
-		return now + delay * NS_PER_S;
-	wall = (uint64_t)time(NULL);
-	return delay > wall ? now + (delay - wall) * NS_PER_S : now;
-}
-
 static int begin_all(struct frh_service *s, const struct pb_frame_send *send, struct touch *t)
 {
 	struct pb_mc_cmd cmd = { .what = PB_MC_DO_WRITE_ALL, .service = s->conf.number };
@@ -75,7 +62,7 @@ static int begin_all(struct frh_service *s, const struct pb_frame_send *send, st
 		return err;
 	cmd.what = PB_MC_DO_FLUSH_AT;
 	cmd.tag = 0;
-	cmd.when = flush_time(send->delay);
+	cmd.when = pb_mc_flush_time(send->delay, pb_now_ns(), (uint64_t)time(NULL));
 	return step(s, &cmd);
 }
 

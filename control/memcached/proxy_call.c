@@ -9,12 +9,10 @@
 #include "../util.h"
 #include "proxy_internal.h"
 
-#define TAG_BIT (1ULL << 63)		 /* the kernel programs' own tags have it clear */
-#define RELATIVE_MAX (60 * 60 * 24 * 30) /* a longer delay is a date, as memcached takes it */
+#define TAG_BIT (1ULL << 63) /* the kernel programs' own tags have it clear */
 #define WINDOW_FIRST 4
 #define WINDOW_MAX 64u
 #define WINDOW_BYTES (1u << 20)
-#define NS_PER_S 1000000000ULL
 
 static const char *const FULL = "too many requests under way";
 static const char *const LATE = "the server did not answer";
@@ -51,17 +49,6 @@ static uint64_t new_tag(struct pxy *p)
 	return ++p->tag | TAG_BIT;
 }
 
-/* When a flush comes true that is delayed. */
-static uint64_t flush_time(struct pxy *p, int32_t delay, uint64_t now)
-{
-	uint64_t wall;
-
-	if (delay <= RELATIVE_MAX)
-		return now + (uint64_t)delay * NS_PER_S;
-	wall = p->ops->wall ? p->ops->wall(p->arg) : 0;
-	return (uint64_t)delay > wall ? now + ((uint64_t)delay - wall) * NS_PER_S : now;
-}
-
 /* Told before anything is sent; an error: it may not be. */
 static int tell_all(struct pxy *p, struct pxy_req *r, uint64_t now)
 {
@@ -74,7 +61,9 @@ static int tell_all(struct pxy *p, struct pxy_req *r, uint64_t now)
 		r->tag = new_tag(p);
 	err = step(p, PB_MC_DO_WRITE_ALL, r->tag, 0, 0);
 	if (!err && r->r.delay > 0)
-		err = step(p, PB_MC_DO_FLUSH_AT, 0, 0, flush_time(p, r->r.delay, now));
+		err = step(p, PB_MC_DO_FLUSH_AT, 0, 0,
+			   pb_mc_flush_time((__u32)r->r.delay, now,
+					    p->ops->wall ? p->ops->wall(p->arg) : 0));
 	return err;
 }
 

@@ -294,4 +294,13 @@ pb_inline __u64 pb_mc_expiry(__s32 ttl, __u64 max_age, __u64 now)
 	return now + (left < max_age ? left : max_age);
 }
 
+/* When a flush comes true that was delayed by @delay, as memcached takes it: seconds, or, longer than 30
+ * days, seconds since 1970, of which @wall is the present one. */
+pb_inline __u64 pb_mc_flush_time(__u32 delay, __u64 now, __u64 wall)
+{
+	if (delay <= 60 * 60 * 24 * 30)
+		return now + delay * 1000000000ULL;
+	return delay > wall ? now + (delay - wall) * 1000000000ULL : now;
+}
+
 #endif /* PATCHBAY_MC_TOKEN_H */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lib/mc_text.h"
 #include "tests/tools/mc_tcp.h"
 
 void mct_room(struct mct_buf *b, size_t n)
@@ -52,36 +53,17 @@ uint64_t mct_rnd(uint64_t *s)
 
 static void expand_word(const char *w, const char *key, const char *cas, struct mct_buf *out)
 {
-	size_t n = strlen(key), want = (size_t)atoi(w + 1);
+	size_t want = (size_t)atoi(w + 1);
 
 	if (!strncmp(w, "cas}", 4)) {
 		mct_put(out, cas, strlen(cas));
 		return;
 	}
 	if (*w == 'k' && w[1] == '}')
-		want = n;
+		want = strlen(key);
 	mct_room(out, want);
-	for (size_t i = 0; i < want; i++)
-		out->p[out->len++] = *w == 'v' ? (uint8_t)('a' + (i + i / 26) % 26)
-				     : i < n   ? (uint8_t)key[n - 1 - i] /* ends differ most */
-					       : 'k';
-}
-
-static uint8_t escape(const char **p)
-{
-	char hex[3] = "";
-
-	switch (*++*p) {
-	case 'r': return '\r';
-	case 'n': return '\n';
-	case 't': return '\t';
-	case '0': return 0;
-	case 'x':
-		memcpy(hex, *p + 1, 2);
-		*p += 2;
-		return (uint8_t)strtoul(hex, NULL, 16);
-	}
-	return (uint8_t) * *p;
+	mc_text_fill(*w, key, out->p + out->len, want);
+	out->len += want;
 }
 
 void mct_expand(const char *text, const char *key, const char *cas, struct mct_buf *out)
@@ -91,7 +73,7 @@ void mct_expand(const char *text, const char *key, const char *cas, struct mct_b
 			expand_word(p + 1, key, cas, out);
 			p = strchr(p, '}');
 		} else {
-			uint8_t c = *p == '\\' && p[1] ? escape(&p) : (uint8_t)*p;
+			uint8_t c = *p == '\\' && p[1] ? mc_text_escape(&p) : (uint8_t)*p;
 
 			mct_put(out, &c, 1);
 		}

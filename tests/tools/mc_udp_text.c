@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/lib/mc_text.h"
 #include "tests/tools/mc_udp.h"
 
 long long mcu_ask(const char *command)
@@ -40,37 +41,15 @@ void mcu_print(const char *what, const uint8_t *p, size_t len)
 static size_t expand_word(const char *w, const char *key, const char *cas, uint8_t *out,
 			  size_t room)
 {
-	size_t n = strlen(key), want;
+	size_t want = (size_t)atoi(w + 1);
 
 	if (!strncmp(w, "cas}", 4))
 		return (size_t)snprintf((char *)out, room, "%s", cas);
-	if (*w == 'v') {
-		want = (size_t)atoi(w + 1) < room ? (size_t)atoi(w + 1) : room;
-		for (size_t i = 0; i < want; i++)
-			out[i] = (uint8_t)('a' + (i + i / 26) % 26);
-		return want;
-	}
-	want = w[1] == '}' ? n : (size_t)atoi(w + 1);
-	for (size_t i = 0; i < want && i < room; i++)
-		out[i] = i < n ? (uint8_t)key[n - 1 - i] : 'k'; /* the end of a key differs most */
-	return want < room ? want : room;
-}
-
-static uint8_t escape(const char **p)
-{
-	char hex[3] = "";
-
-	switch (*++*p) {
-	case 'r': return '\r';
-	case 'n': return '\n';
-	case 't': return '\t';
-	case '0': return 0;
-	case 'x':
-		memcpy(hex, *p + 1, 2);
-		*p += 2;
-		return (uint8_t)strtoul(hex, NULL, 16);
-	}
-	return (uint8_t) * *p;
+	if (*w == 'k' && w[1] == '}')
+		want = strlen(key);
+	want = want < room ? want : room;
+	mc_text_fill(*w, key, out, want);
+	return want;
 }
 
 size_t mcu_expand(const char *text, const char *key, const char *cas, uint8_t *out, size_t room)
@@ -79,7 +58,7 @@ size_t mcu_expand(const char *text, const char *key, const char *cas, uint8_t *o
 
 	for (const char *p = text; *p && n < room; p++) {
 		if (*p == '\\' && p[1]) {
-			out[n++] = escape(&p);
+			out[n++] = mc_text_escape(&p);
 		} else if (*p == '{' && strchr("kvc", p[1]) && strchr(p, '}')) {
 			n += expand_word(p + 1, key, cas, out + n, room - n);
 			p = strchr(p, '}');
